@@ -1,0 +1,188 @@
+/* cpu.c: affinity mask, control-group quota and environment -> number of threads; see cpu.h. */
+#define _GNU_SOURCE
+#include "core/cpu.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/portability.h"
+#include "gemmlp.h"
+
+static void set_float_control(unsigned control)
+{
+#pragma omp parallel if (omp_get_max_threads() > 1)
+    gm_float_control_set(control);
+}
+
+struct compute_scope gm_compute_begin(int threads)
+{
+    struct compute_scope scope = {omp_get_max_threads(), gm_float_control_get()};
+    omp_set_num_threads(threads);
+    set_float_control(GM_FLUSH_TO_ZERO(scope.float_control_before));
+    return scope;
+}
+
+void gm_compute_end(struct compute_scope scope)
+{
+    set_float_control(scope.float_control_before);
+    omp_set_num_threads(scope.threads_before);
+}
+
+double gm_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A positive integer at the start of an environment variable (OMP_NUM_THREADS may be "4,2"), else 0. */
+static int environment_count(const char *name)
+{
+    const char *text = getenv(name);
+    long n = text ? strtol(text, NULL, 10) : 0;
+    return n > 0 && n < 1 << 20 ? (int)n : 0;
+}
+
+static int affinity_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than cpu_set_t holds */
+    return n > 0 ? (int)n : 1;
+}
+
+/* Reads up to two numbers of a one-line file; how many there were. "max" counts as none. */
+static int read_numbers(const char *path, double numbers[2])
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    int n = fscanf(file, "%lf %lf", &numbers[0], &numbers[1]);
+    fclose(file);
+    return n < 0 ? 0 : n;
+}
+
+static int quota_to_cpus(double quota, double period)
+{
+    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+}
+
+static int least(int a, int b) /* where 0 is no limit */
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* The quota of the group `relative` and of all groups above it below `root`. */
+static int cgroup_limit(const char *root, char *relative, bool version2)
+{
+    int limit = 0;
+    for (;;) {
+        char path[1200];
+        double quota[2] = {0}, period[2] = {0};
+        if (version2) {
+            snprintf(path, sizeof path, "%s%s/cpu.max", root, relative);
+            if (read_numbers(path, quota) == 2)
+                limit = least(limit, quota_to_cpus(quota[0], quota[1]));
+        } else {
+            snprintf(path, sizeof path, "%s%s/cpu.cfs_quota_us", root, relative);
+            if (read_numbers(path, quota) >= 1) {
+                snprintf(path, sizeof path, "%s%s/cpu.cfs_period_us", root, relative);
+                if (read_numbers(path, period) >= 1)
+                    limit = least(limit, quota_to_cpus(quota[0], period[0]));
+            }
+        }
+        char *slash = strrchr(relative, '/');
+        if (!slash)
+            return limit;
+        *slash = '\0';
+    }
+}
+
+/* /proc/self/cgroup: "0::/path" is version 2, "N:…cpu…:/path" version 1. */
+static int cgroup_count(void)
+{
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (!file)
+        return 0;
+    int limit = 0;
+    char line[1100];
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = '\0';
+        controllers++;
+        if (strcmp(path, "/") == 0)
+            *path = '\0';
+        if (*controllers == '\0')
+            limit = least(limit, cgroup_limit("/sys/fs/cgroup", path, true));
+        else if (strcmp(controllers, "cpu") == 0 || strstr(controllers, "cpu,") == controllers)
+            limit = least(limit, cgroup_limit("/sys/fs/cgroup/cpu", path, false));
+    }
+    fclose(file);
+    return limit;
+}
+
+static void cpu_name(char *name, size_t size)
+{
+    snprintf(name, size, "unknown");
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    if (!file)
+        return;
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+        char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && value) {
+            value[strcspn(value, "\n")] = '\0';
+            snprintf(name, size, "%s", value + 2);
+            break;
+        }
+    }
+    fclose(file);
+}
+
+static const char *instruction_set(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+        return "AVX-512";
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "AVX2" : "SSE2";
+#elif defined(__aarch64__)
+    return "NEON";
+#else
+    return "baseline";
+#endif
+}
+
+void gemmlp_machine_get(gemmlp_machine *machine)
+{
+    *machine = (gemmlp_machine){
+        .threads_affinity = affinity_count(),
+        .threads_cgroup = cgroup_count(),
+        .threads_slurm = environment_count("SLURM_CPUS_PER_TASK"),
+        .threads_omp = environment_count("OMP_NUM_THREADS"),
+        .instruction_set = instruction_set(),
+    };
+    cpu_name(machine->cpu, sizeof machine->cpu);
+    machine->threads = least(least(machine->threads_affinity, machine->threads_cgroup),
+                             least(machine->threads_slurm, machine->threads_omp));
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    machine->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
+}
+
+int gemmlp_default_threads(void)
+{
+    gemmlp_machine machine;
+    gemmlp_machine_get(&machine);
+    return machine.threads;
+}

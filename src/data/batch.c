@@ -1,0 +1,127 @@
+/* batch.c: see batch.h. */
+#include "data/batch.h"
+
+#include <string.h>
+
+#include "core/rng.h"
+
+/* Starts to load the cache line at `address`: a hint that has no other effect. */
+#ifndef GM_PREFETCH
+#if defined(__GNUC__)
+#define GM_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define GM_PREFETCH(address) ((void)(address))
+#endif
+#endif
+
+/* ---- shuffle ------------------------------------------------------------------------------- */
+
+/* The 32-bit numbers of one stream in order. */
+struct numbers {
+    uint64_t seed, epoch, index;
+    struct rng_block block;
+    unsigned used;
+};
+
+static inline uint32_t next_number(struct numbers *numbers)
+{
+    if (numbers->used == 4) {
+        numbers->block = gm_rng(numbers->seed, RNG_SHUFFLE, 0, numbers->epoch, numbers->index++);
+        numbers->used = 0;
+    }
+    return numbers->block.u[numbers->used++];
+}
+
+/* Uniform in 0 .. bound - 1 without bias (Lemire, "Fast random integer generation in an interval",
+ * ACM TOMACS 2019): the high word of number * bound; the 2^32 mod bound lowest words that would
+ * make some results likelier are drawn again. */
+static inline uint32_t below(struct numbers *numbers, uint32_t bound)
+{
+    uint64_t product = (uint64_t)next_number(numbers) * bound;
+    if ((uint32_t)product < bound) {
+        uint32_t rejected = -bound % bound;
+        while ((uint32_t)product < rejected)
+            product = (uint64_t)next_number(numbers) * bound;
+    }
+    return (uint32_t)(product >> 32);
+}
+
+void gm_shuffle(uint64_t seed, uint64_t epoch, size_t count, uint32_t *order)
+{
+    struct numbers numbers = {.seed = seed, .epoch = epoch, .used = 4};
+    for (size_t i = 0; i < count; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = count; i-- > 1;) {
+        uint32_t j = below(&numbers, (uint32_t)i + 1), moved = order[i];
+        order[i] = order[j];
+        order[j] = moved;
+    }
+}
+
+/* ---- gather -------------------------------------------------------------------------------- */
+
+/* Fewer elements than this are gathered faster by one thread. */
+enum { SERIAL_ELEMENTS = 32768 };
+
+GM_KERNEL
+static void row_u8(const uint8_t *restrict x, const float *restrict factor,
+                   const float *restrict offset, size_t features, float *restrict out)
+{
+    for (size_t k = 0; k < features; k++)
+        out[k] = factor[k] * (float)x[k] + offset[k];
+}
+
+GM_KERNEL
+static void row_f32(const float *restrict x, const float *restrict factor,
+                    const float *restrict offset, size_t features, float *restrict out)
+{
+    for (size_t k = 0; k < features; k++)
+        out[k] = factor[k] * x[k] + offset[k];
+}
+
+/* A shuffled row lies anywhere: asked for this many rows ahead, it is in cache when its turn comes
+ * (a third of the time per epoch of MNIST). */
+enum { ROWS_AHEAD = 2, CACHE_LINE = 64 };
+
+static void prefetch_row(const gemmlp_arrays *arrays, size_t row)
+{
+    const size_t size = arrays->features * (arrays->x_u8 ? 1 : sizeof(float));
+    const unsigned char *x =
+        arrays->x_u8 ? arrays->x_u8 : (const unsigned char *)(const void *)arrays->x_f32;
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        GM_PREFETCH(x + row * size + at);
+}
+
+static void gather_targets(const gemmlp_arrays *arrays, size_t row, size_t outputs, float *y)
+{
+    if (arrays->labels) {
+        memset(y, 0, outputs * sizeof *y);
+        y[arrays->labels[row]] = 1;
+    } else
+        memcpy(y, arrays->targets + row * arrays->outputs, arrays->outputs * sizeof *y);
+}
+
+static inline size_t source_row(const struct batch_source *source, const uint32_t *order, size_t i)
+{
+    return gm_dataset_row(source->dataset, order ? order[i] : i);
+}
+
+void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
+                     size_t rows, float *x, float *y)
+{
+    const gemmlp_arrays *arrays = &source->dataset->storage->arrays;
+    const size_t features = arrays->features, outputs = source->outputs;
+#pragma omp parallel for schedule(static) if (rows * (features + outputs) > SERIAL_ELEMENTS)
+    for (size_t i = 0; i < rows; i++) {
+        size_t row = source_row(source, order, first + i);
+        float *out = x + i * features;
+        if (i + ROWS_AHEAD < rows)
+            prefetch_row(arrays, source_row(source, order, first + i + ROWS_AHEAD));
+        if (arrays->x_u8)
+            row_u8(arrays->x_u8 + row * features, source->factor, source->offset, features, out);
+        else
+            row_f32(arrays->x_f32 + row * features, source->factor, source->offset, features, out);
+        if (y)
+            gather_targets(arrays, row, outputs, y + i * outputs);
+    }
+}

@@ -1,0 +1,322 @@
+/* model_file.c: a model as a safetensors file.
+ *
+ * Tensors: layers.N.weight (n_out x n_in), layers.N.bias (n_out), preprocess.factor and
+ * preprocess.offset (n_in), all F32. Metadata: format = "gemmlp", version = "1",
+ *   network = {"task": "classify", "n_in": 784, "loss": …, "label_smoothing": …, "preprocess": …,
+ *              "seed": "1", "layers": [{"n_out": 256, "activation": "relu", "init": "he",
+ *              "dropout": 0}, …]}
+ *   classes = ["0", "1", …]      only where names were set */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/safetensors.h"
+#include "nn/public_model.h"
+
+static const char *const task_names[] = {
+    [GEMMLP_CLASSIFY] = "classify", [GEMMLP_REGRESS] = "regress", [GEMMLP_MULTILABEL] = "multilabel"};
+
+/* ---- save ---- */
+
+static json_t *network_to_json(const gemmlp_network *network)
+{
+    char seed[24];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)network->seed);
+    json_t *layers = json_array();
+    for (size_t l = 0; l < network->layer_count; l++) {
+        const gemmlp_layer *layer = &network->layers[l];
+        json_array_append_new(layers, json_pack("{s:I, s:s, s:s, s:f}", "n_out",
+                                                (json_int_t)layer->n_out, "activation",
+                                                layer->activation, "init", layer->init, "dropout",
+                                                layer->dropout));
+    }
+    return json_pack("{s:s, s:I, s:s, s:f, s:s, s:s, s:o}", "task", task_names[network->task], "n_in",
+                     (json_int_t)network->n_in, "loss", network->loss, "label_smoothing",
+                     network->label_smoothing, "preprocess", network->preprocess, "seed", seed,
+                     "layers", layers);
+}
+
+static char *classes_to_text(const gemmlp_model *model)
+{
+    json_t *array = json_array();
+    for (size_t j = 0; j < gm_network_outputs(&model->network.spec); j++)
+        json_array_append_new(array, json_string(model->class_names[j]));
+    char *text = json_dumps(array, JSON_COMPACT);
+    json_decref(array);
+    return text;
+}
+
+enum { NAME_SIZE = 48 };
+
+static void add_tensor(struct safetensor *tensor, char *name, size_t rank, size_t rows, size_t columns,
+                       const float *data)
+{
+    *tensor = (struct safetensor){.name = name, .dtype = "F32", .rank = rank, .data = data};
+    tensor->shape[0] = rows;
+    tensor->shape[1] = rank > 1 ? columns : 0;
+    tensor->bytes = rows * (rank > 1 ? columns : 1) * sizeof *data;
+}
+
+/* names: 2 per layer and 2 more, NAME_SIZE bytes each. Returns how many tensors there are. */
+static size_t list_tensors(const gemmlp_model *model, struct safetensor *tensors,
+                           char (*names)[NAME_SIZE])
+{
+    size_t n = 0;
+    for (size_t l = 0; l < model->core->layer_count; l++) {
+        const struct layer *layer = &model->core->layers[l];
+        snprintf(names[n], NAME_SIZE, "layers.%zu.weight", l);
+        add_tensor(&tensors[n], names[n], 2, layer->n_out, layer->n_in, layer->w);
+        n++;
+        snprintf(names[n], NAME_SIZE, "layers.%zu.bias", l);
+        add_tensor(&tensors[n], names[n], 1, layer->n_out, 0, layer->b);
+        n++;
+    }
+    snprintf(names[n], NAME_SIZE, "preprocess.factor");
+    add_tensor(&tensors[n], names[n], 1, model->network.spec.n_in, 0, model->factor);
+    n++;
+    snprintf(names[n], NAME_SIZE, "preprocess.offset");
+    add_tensor(&tensors[n], names[n], 1, model->network.spec.n_in, 0, model->offset);
+    return n + 1;
+}
+
+gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gemmlp_error *error)
+{
+    const size_t count = 2 * model->core->layer_count + 2;
+    struct safetensor *tensors = calloc(count, sizeof *tensors);
+    char(*names)[NAME_SIZE] = calloc(count, sizeof *names);
+    json_t *json = network_to_json(&model->network.spec);
+    char *network = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    char *classes = model->class_names ? classes_to_text(model) : NULL;
+    gemmlp_status status = GEMMLP_OK;
+    if (!tensors || !names || !network || (model->class_names && !classes))
+        status = gm_fail_memory(error, "the header of a model file", count * sizeof *tensors);
+    if (status == GEMMLP_OK) {
+        const struct safetensors_metadata metadata[] = {
+            {"format", "gemmlp"}, {"version", "1"}, {"network", network}, {"classes", classes}};
+        list_tensors(model, tensors, names);
+        status = gm_safetensors_write(path, tensors, count, metadata, classes ? 4 : 3, error);
+    }
+    free(classes);
+    free(network);
+    json_decref(json);
+    free(names);
+    free(tensors);
+    return status;
+}
+
+/* ---- load ---- */
+
+struct reader {
+    const char *path;
+    struct safetensors *file;
+    json_t *json;         /* the network */
+    gemmlp_layer *layers;
+    gemmlp_network network;
+};
+
+static gemmlp_status bad(const struct reader *reader, gemmlp_error *error, const char *what)
+{
+    return gm_fail(error, GEMMLP_BAD_MODEL, "%s: %s", reader->path, what);
+}
+
+/* A positive integer of an object, or 0. */
+static size_t get_size(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    const json_int_t n = json_is_integer(value) ? json_integer_value(value) : 0;
+    return n > 0 && (unsigned long long)n <= SIZE_MAX ? (size_t)n : 0;
+}
+
+static gemmlp_status parse_layers(struct reader *r, gemmlp_error *error)
+{
+    const json_t *layers = json_object_get(r->json, "layers");
+    const size_t count = json_array_size(layers);
+    /* Each layer has two tensors, so this is bounded by the size of the file. */
+    if (count == 0 || count > gm_safetensors_count(r->file) / 2)
+        return gm_fail(error, GEMMLP_BAD_MODEL,
+                       "%s: metadata describes %zu layers, the file holds %zu tensors", r->path, count,
+                       gm_safetensors_count(r->file));
+    r->layers = calloc(count, sizeof *r->layers);
+    if (!r->layers)
+        return gm_fail_memory(error, "the layers of a model", count * sizeof *r->layers);
+    for (size_t l = 0; l < count; l++) {
+        const json_t *layer = json_array_get(layers, l);
+        r->layers[l] = (gemmlp_layer){
+            .n_out = get_size(layer, "n_out"),
+            .activation = json_string_value(json_object_get(layer, "activation")),
+            .init = json_string_value(json_object_get(layer, "init")),
+            .dropout = json_number_value(json_object_get(layer, "dropout")),
+        };
+        if (!r->layers[l].n_out || !r->layers[l].activation)
+            return gm_fail(error, GEMMLP_BAD_MODEL,
+                           "%s: metadata of layer %zu lacks a positive n_out or an activation", r->path,
+                           l);
+    }
+    r->network.layers = r->layers;
+    r->network.layer_count = count;
+    return GEMMLP_OK;
+}
+
+static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
+{
+    const char *format = gm_safetensors_metadata(r->file, "format");
+    const char *version = gm_safetensors_metadata(r->file, "version");
+    const char *text = gm_safetensors_metadata(r->file, "network");
+    if (!format || strcmp(format, "gemmlp") != 0 || !text)
+        return bad(r, error, "not a model of gemmlp: metadata lacks format 'gemmlp' or the network");
+    if (!version || strcmp(version, "1") != 0)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: model version 1 expected, found '%.32s'", r->path,
+                       version ? version : "");
+    json_error_t where;
+    r->json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    if (!r->json)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network, column %d: %s", r->path,
+                       where.column, where.text);
+    const char *task = json_string_value(json_object_get(r->json, "task"));
+    const char *seed = json_string_value(json_object_get(r->json, "seed"));
+    size_t i = 0;
+    while (i < 3 && (!task || strcmp(task, task_names[i]) != 0))
+        i++;
+    r->network = (gemmlp_network){
+        .n_in = get_size(r->json, "n_in"),
+        .task = (gemmlp_task)i,
+        .loss = json_string_value(json_object_get(r->json, "loss")),
+        .label_smoothing = json_number_value(json_object_get(r->json, "label_smoothing")),
+        .preprocess = json_string_value(json_object_get(r->json, "preprocess")),
+        .seed = seed ? strtoull(seed, NULL, 10) : 0,
+    };
+    if (i == 3 || r->network.n_in == 0)
+        return bad(r, error, "metadata of the network lacks a known task or a positive n_in");
+    return parse_layers(r, error);
+}
+
+/* The tensor, once its type and shape are as expected. */
+static gemmlp_status expect_tensor(const struct reader *r, const char *name, size_t rank, size_t rows,
+                                   size_t columns, const struct safetensor **out, gemmlp_error *error)
+{
+    const struct safetensor *tensor = *out = gm_safetensors_find(r->file, name);
+    if (!tensor)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: there is no tensor %s", r->path, name);
+    if (strcmp(tensor->dtype, "F32") != 0 || tensor->rank != rank || tensor->shape[0] != rows ||
+        (rank > 1 && tensor->shape[1] != columns))
+        return gm_fail(error, GEMMLP_BAD_MODEL,
+                       "%s: %s should be F32 of rank %zu, %zu x %zu; it is %s of rank %zu, %zu x %zu",
+                       r->path, name, rank, rows, columns, tensor->dtype, tensor->rank,
+                       tensor->rank > 0 ? tensor->shape[0] : 1,
+                       tensor->rank > 1 ? tensor->shape[1] : 1);
+    return GEMMLP_OK;
+}
+
+static gemmlp_status read_tensor(const struct reader *r, const char *name, size_t rank, size_t rows,
+                                 size_t columns, float *out, gemmlp_error *error)
+{
+    const struct safetensor *tensor;
+    gemmlp_status status = expect_tensor(r, name, rank, rows, columns, &tensor, error);
+    if (status == GEMMLP_OK && out)
+        status = gm_safetensors_read(r->file, tensor, out, error);
+    for (size_t i = 0; status == GEMMLP_OK && out && i < tensor->bytes / sizeof *out; i++)
+        if (!isfinite(out[i]))
+            status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: element %zu of %s is not finite (%g)",
+                             r->path, i, name, (double)out[i]);
+    return status;
+}
+
+/* All tensors of `model`, or, where it is NULL, only whether they are there with the right shapes. */
+static gemmlp_status read_tensors(const struct reader *r, gemmlp_model *model, gemmlp_error *error)
+{
+    gemmlp_status status = GEMMLP_OK;
+    for (size_t l = 0; status == GEMMLP_OK && l < r->network.layer_count; l++) {
+        const size_t n_in = gm_network_inputs(&r->network, l), n_out = r->network.layers[l].n_out;
+        struct layer *layer = model ? &model->core->layers[l] : NULL;
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "layers.%zu.weight", l);
+        status = read_tensor(r, name, 2, n_out, n_in, layer ? layer->w : NULL, error);
+        snprintf(name, sizeof name, "layers.%zu.bias", l);
+        if (status == GEMMLP_OK)
+            status = read_tensor(r, name, 1, n_out, 1, layer ? layer->b : NULL, error);
+    }
+    const size_t n_in = r->network.n_in;
+    if (status == GEMMLP_OK)
+        status = read_tensor(r, "preprocess.factor", 1, n_in, 1, model ? model->factor : NULL, error);
+    if (status == GEMMLP_OK)
+        status = read_tensor(r, "preprocess.offset", 1, n_in, 1, model ? model->offset : NULL, error);
+    return status;
+}
+
+static gemmlp_status read_classes(const struct reader *r, gemmlp_model *model, gemmlp_error *error)
+{
+    const char *text = gm_safetensors_metadata(r->file, "classes");
+    if (!text)
+        return GEMMLP_OK;
+    const size_t outputs = gm_network_outputs(&model->network.spec);
+    json_t *array = json_loads(text, 0, NULL);
+    const char **names = calloc(outputs, sizeof *names);
+    gemmlp_status status = GEMMLP_OK;
+    if (!names)
+        status = gm_fail_memory(error, "class names", outputs * sizeof *names);
+    else if (json_array_size(array) != outputs)
+        status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: %zu class names for %zu outputs", r->path,
+                         json_array_size(array), outputs);
+    for (size_t j = 0; status == GEMMLP_OK && j < outputs; j++) {
+        names[j] = json_string_value(json_array_get(array, j));
+        if (!names[j])
+            status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: class name %zu is not a string", r->path, j);
+    }
+    if (status == GEMMLP_OK)
+        status = gemmlp_model_set_class_names(model, names, error);
+    free(names);
+    json_decref(array);
+    return status;
+}
+
+static gemmlp_status build(struct reader *r, gemmlp_model **out, gemmlp_error *error)
+{
+    gemmlp_error inner = {0};
+    gemmlp_status status = gm_public_model_create(&r->network, NULL, out, &inner);
+    if (status == GEMMLP_INVALID_ARGUMENT)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %.900s", r->path,
+                       inner.message);
+    if (status != GEMMLP_OK) {
+        if (error)
+            *error = inner;
+        return status;
+    }
+    gemmlp_model *model = *out;
+    model->network.spec.preprocess = NULL;
+    for (size_t i = 0; gemmlp_name(GEMMLP_PREPROCESSORS, i); i++)
+        if (r->network.preprocess &&
+            strcmp(gemmlp_name(GEMMLP_PREPROCESSORS, i), r->network.preprocess) == 0)
+            model->network.spec.preprocess = gemmlp_name(GEMMLP_PREPROCESSORS, i);
+    if (!model->network.spec.preprocess)
+        status = bad(r, error, "metadata of the network names an unknown pre-processing");
+    if (status == GEMMLP_OK)
+        status = read_tensors(r, model, error);
+    if (status == GEMMLP_OK)
+        status = read_classes(r, model, error);
+    return status;
+}
+
+gemmlp_status gemmlp_model_load(const char *path, gemmlp_model **out, gemmlp_error *error)
+{
+    struct reader reader = {.path = path};
+    gemmlp_model *model = NULL;
+    *out = NULL;
+    gemmlp_status status = gm_safetensors_open(path, &reader.file, error);
+    if (status == GEMMLP_OK)
+        status = parse_network(&reader, error);
+    if (status == GEMMLP_OK)
+        status = read_tensors(&reader, NULL, error); /* before anything of their size is allocated */
+    if (status == GEMMLP_OK)
+        status = build(&reader, &model, error);
+    free(reader.layers);
+    json_decref(reader.json);
+    gm_safetensors_close(reader.file);
+    if (status != GEMMLP_OK) {
+        gemmlp_model_free(model);
+        return status;
+    }
+    *out = model;
+    return GEMMLP_OK;
+}

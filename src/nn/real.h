@@ -1,0 +1,19 @@
+/* real.h: the numerical core is compiled twice from the same source: in float, for training, and in
+ * double (-DGEMMLP_F64), to verify gradients and to explain them. Names of functions that exist twice
+ * are mapped by their header: `#define pass_forward GM_REAL(pass_forward)`. */
+#ifndef GM_REAL_H
+#define GM_REAL_H
+
+#include "linalg/gemm.h"
+
+#ifdef GEMMLP_F64
+typedef double real;
+#define GM_REAL(name)  gm_f64_##name
+#define REAL_PRECISION GEMM_F64
+#else
+typedef float real;
+#define GM_REAL(name)  gm_f32_##name
+#define REAL_PRECISION GEMM_F32
+#endif
+
+#endif

@@ -1,0 +1,346 @@
+/* optimizer.c: the table of optimizers, and how an update is joined to its product; see optimizer.h.
+ *   momentum, nesterov  Sutskever et al., "On the importance of initialization and momentum", ICML 2013
+ *   rmsprop             Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012
+ *   adam                Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015
+ *   adamw               Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019
+ * in the form in which PyTorch writes them. */
+#include "train/optimizer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- the rules, one element at a time ---- */
+
+GM_INLINE real sign(real w)
+{
+    return (real)((w > 0) - (w < 0));
+}
+
+GM_INLINE real penalised(const struct update *u, real g, real w)
+{
+    return g + u->l2 * w + u->l1 * sign(w);
+}
+
+GM_KERNEL static void sgd(const struct update *u, size_t n, real *w, const real *g, real *s0, real *s1)
+{
+    const struct update c = *u;
+    (void)s0;
+    (void)s1;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        w[i] = c.keep * w[i] - c.lr * penalised(&c, g[i], w[i]);
+}
+
+GM_KERNEL static void momentum(const struct update *u, size_t n, real *w, const real *g, real *v,
+                               real *s1)
+{
+    const struct update c = *u;
+    (void)s1;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        v[i] = c.momentum * v[i] + penalised(&c, g[i], w[i]);
+        w[i] = c.keep * w[i] - c.lr * v[i];
+    }
+}
+
+/* The product has made V <- mu V + G already. */
+GM_KERNEL static void momentum_folded(const struct update *u, size_t n, real *w, real *v)
+{
+    const struct update c = *u;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        v[i] = penalised(&c, v[i], w[i]);
+        w[i] = c.keep * w[i] - c.lr * v[i];
+    }
+}
+
+GM_KERNEL static void nesterov(const struct update *u, size_t n, real *w, const real *g, real *v,
+                               real *s1)
+{
+    const struct update c = *u;
+    (void)s1;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        real slope = penalised(&c, g[i], w[i]);
+        v[i] = c.momentum * v[i] + slope;
+        w[i] = c.keep * w[i] - c.lr * (slope + c.momentum * v[i]);
+    }
+}
+
+GM_KERNEL static void rmsprop(const struct update *u, size_t n, real *w, const real *g, real *s,
+                              real *s1)
+{
+    const struct update c = *u;
+    (void)s1;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        real slope = penalised(&c, g[i], w[i]);
+        s[i] = c.beta2 * s[i] + (1 - c.beta2) * slope * slope;
+        w[i] = c.keep * w[i] - c.lr * slope / ((real)sqrt(s[i]) + c.epsilon);
+    }
+}
+
+GM_KERNEL static void adam(const struct update *u, size_t n, real *w, const real *g, real *m, real *v)
+{
+    const struct update c = *u;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        real slope = penalised(&c, g[i], w[i]);
+        m[i] = c.momentum * m[i] + (1 - c.momentum) * slope;
+        v[i] = c.beta2 * v[i] + (1 - c.beta2) * slope * slope;
+        w[i] = c.keep * w[i] -
+               c.lr * (m[i] * c.correction1) / ((real)sqrt(v[i] * c.correction2) + c.epsilon);
+    }
+}
+
+static const struct optimizer_rule rules[] = {
+    {"sgd", "w <- w - eta g", 0, 0.1, 0, 0, FOLD_INTO_WEIGHTS, sgd},
+    {"momentum", "v <- mu v + g, w <- w - eta v", 1, 0.05, 0, 0, FOLD_INTO_SLOT, momentum},
+    {"nesterov", "v <- mu v + g, w <- w - eta (g + mu v)", 1, 0.05, 0, 0, FOLD_NONE, nesterov},
+    {"rmsprop", "s <- beta2 s + (1-beta2) g^2, w <- w - eta g / (sqrt(s) + epsilon)", 1, 0.001, 0.99, 0,
+     FOLD_NONE, rmsprop},
+    {"adam", "first and second moments with bias correction", 2, 0.002, 0.999, 0, FOLD_NONE, adam},
+    {"adamw", "adam with decoupled weight decay, 0.01 by default", 2, 0.002, 0.999, 0.01, FOLD_NONE,
+     adam},
+};
+
+const struct optimizer_rule *optimizer_at(size_t index)
+{
+    return index < sizeof rules / sizeof *rules ? &rules[index] : NULL;
+}
+
+const char *optimizer_name(size_t index)
+{
+    return index < sizeof rules / sizeof *rules ? rules[index].name : NULL;
+}
+
+gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out, gemmlp_error *error)
+{
+    size_t index = 0;
+    gemmlp_status status = gm_find_name("optimizer", name, optimizer_name, &index, error);
+    *out = status == GEMMLP_OK ? &rules[index] : NULL;
+    return status;
+}
+
+/* ---- life ---- */
+
+static double or_default(double value, double fallback)
+{
+    return value < 0 ? fallback : value;
+}
+
+static gemmlp_status resolve(gemmlp_training *s, const struct optimizer_rule *rule,
+                             gemmlp_error *error)
+{
+    s->lr = or_default(s->lr, rule->lr);
+    s->momentum = or_default(s->momentum, 0.9);
+    s->beta2 = or_default(s->beta2, rule->beta2);
+    s->epsilon = or_default(s->epsilon, 1e-8);
+    s->weight_decay = or_default(s->weight_decay, rule->weight_decay);
+    const struct {
+        const char *name;
+        double value, limit; /* must be below */
+    } checks[] = {
+        {"the learning rate", s->lr, INFINITY}, {"momentum", s->momentum, 1},
+        {"beta2", s->beta2, 1},                 {"epsilon", s->epsilon, INFINITY},
+        {"l1", s->l1, INFINITY},                {"l2", s->l2, INFINITY},
+        {"weight decay", s->weight_decay, 1e9}, {"the clipping norm", s->clip_norm, INFINITY},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (!(checks[i].value >= 0 && checks[i].value < checks[i].limit))
+            return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s must be at least 0 and below %g, found %g",
+                           checks[i].name, checks[i].limit, checks[i].value);
+    return GEMMLP_OK;
+}
+
+enum { NORM_PART = 65536 }; /* elements summed together, whatever the number of threads */
+
+static size_t norm_parts(const struct model *model)
+{
+    return (model->slab_size + NORM_PART - 1) / NORM_PART;
+}
+
+static void lay_out(struct optimizer *optimizer)
+{
+    struct arena *arena = &optimizer->arena;
+    const size_t size = optimizer->model->slab_size;
+    if (optimizer->fold == FOLD_NONE)
+        optimizer->gradient = gm_arena_take(arena, size, sizeof(real));
+    for (size_t i = 0; i < optimizer->rule->slots; i++)
+        optimizer->slots[i] = gm_arena_take(arena, size, sizeof(real));
+    if (optimizer->settings.clip_norm > 0)
+        optimizer->norm_parts =
+            gm_arena_take(arena, norm_parts(optimizer->model), sizeof *optimizer->norm_parts);
+}
+
+gemmlp_status optimizer_create(struct model *model, const gemmlp_training *training,
+                               struct optimizer **out, gemmlp_error *error)
+{
+    *out = NULL;
+    const struct optimizer_rule *rule;
+    gemmlp_training settings = *training;
+    gemmlp_status status = optimizer_find(training->optimizer, &rule, error);
+    if (status == GEMMLP_OK)
+        status = resolve(&settings, rule, error);
+    if (status != GEMMLP_OK)
+        return status;
+    struct optimizer *optimizer = calloc(1, sizeof *optimizer);
+    if (!optimizer)
+        return gm_fail_memory(error, "an optimizer", sizeof *optimizer);
+    const bool folds = settings.clip_norm <= 0 && !settings.general_path &&
+                       (rule->fold != FOLD_INTO_WEIGHTS || settings.l1 <= 0);
+    *optimizer = (struct optimizer){
+        .rule = rule, .model = model, .settings = settings, .fold = folds ? rule->fold : FOLD_NONE};
+    optimizer->arena.slab = true;
+    lay_out(optimizer);
+    status = gm_arena_allocate(&optimizer->arena, "gradient and optimizer slots", error);
+    if (status != GEMMLP_OK) {
+        optimizer_free(optimizer);
+        return status;
+    }
+    lay_out(optimizer);
+    *out = optimizer;
+    return GEMMLP_OK;
+}
+
+void optimizer_free(struct optimizer *optimizer)
+{
+    if (!optimizer)
+        return;
+    gm_arena_free(&optimizer->arena);
+    free(optimizer);
+}
+
+/* ---- one step ---- */
+
+void optimizer_begin(struct optimizer *optimizer, double lr)
+{
+    const gemmlp_training *s = &optimizer->settings;
+    const double t = (double)++optimizer->t;
+    optimizer->biases = (struct update){
+        .lr = (real)lr,
+        .momentum = (real)s->momentum,
+        .beta2 = (real)s->beta2,
+        .epsilon = (real)s->epsilon,
+        .keep = 1,
+        .correction1 = (real)(1 / (1 - pow(s->momentum, t))),
+        .correction2 = (real)(1 / (1 - pow(s->beta2, t))),
+    };
+    optimizer->weights = optimizer->biases;
+    optimizer->weights.keep = (real)(1 - lr * s->weight_decay);
+    optimizer->weights.l1 = (real)s->l1;
+    optimizer->weights.l2 = (real)s->l2;
+}
+
+static real *at(real *slab, size_t offset)
+{
+    return slab ? slab + offset : NULL;
+}
+
+/* The update of one piece of the slabs. */
+static void update(const struct optimizer *o, const struct update *u, size_t offset, size_t n)
+{
+    real *w = o->model->slab + offset;
+    if (o->fold == FOLD_INTO_SLOT)
+        momentum_folded(u, n, w, o->slots[0] + offset);
+    else
+        o->rule->update(u, n, w, o->gradient + offset, at(o->slots[0], offset),
+                        at(o->slots[1], offset));
+}
+
+struct update_context {
+    const struct optimizer *optimizer;
+    const struct layer *layer;
+};
+
+static void update_epilogue(const void *context, const struct gemm_tile *tile)
+{
+    const struct update_context *c = context;
+    for (size_t i = 0; i < tile->rows; i++)
+        update(c->optimizer, &c->optimizer->weights,
+               c->layer->w_at + (tile->row + i) * c->layer->n_in + tile->column, tile->columns);
+}
+
+/* Clipping sees the gradient of the whole objective, so penalties come first. */
+static void penalise_epilogue(const void *context, const struct gemm_tile *tile)
+{
+    const struct update_context *c = context;
+    for (size_t i = 0; i < tile->rows; i++) {
+        real *g = (real *)tile->c + i * tile->ldc;
+        const real *w = c->layer->w + (tile->row + i) * c->layer->n_in + tile->column;
+        for (size_t j = 0; j < tile->columns; j++)
+            g[j] = penalised(&c->optimizer->weights, g[j], w[j]);
+    }
+}
+
+void optimizer_layer(struct optimizer *optimizer, const struct pass *pass, size_t l)
+{
+    const struct layer *layer = &optimizer->model->layers[l];
+    const double mean = 1 / (double)pass->rows, lr = (double)optimizer->weights.lr;
+    const gemmlp_training *s = &optimizer->settings;
+    const struct update_context context = {optimizer, layer};
+    const bool clip = s->clip_norm > 0;
+    const struct gemm_epilogue update_now = {update_epilogue, &context};
+    const struct gemm_epilogue penalise = {penalise_epilogue, &context};
+    if (optimizer->fold == FOLD_INTO_WEIGHTS) {
+        pass_gradient(pass, l, -lr * mean, 1 - lr * (s->l2 + s->weight_decay), layer->w, NULL);
+        pass_bias_gradient(pass, l, -lr * mean, 1, layer->b);
+        return;
+    }
+    real *slab = optimizer->fold == FOLD_INTO_SLOT ? optimizer->slots[0] : optimizer->gradient;
+    const double beta = optimizer->fold == FOLD_INTO_SLOT ? s->momentum : 0;
+    pass_gradient(pass, l, mean, beta, slab + layer->w_at, clip ? &penalise : &update_now);
+    pass_bias_gradient(pass, l, mean, beta, slab + layer->b_at);
+    if (!clip)
+        update(optimizer, &optimizer->biases, layer->b_at, layer->n_out);
+}
+
+static double global_norm(const struct optimizer *optimizer)
+{
+    const size_t size = optimizer->model->slab_size, parts = norm_parts(optimizer->model);
+    const real *g = optimizer->gradient;
+#pragma omp parallel for schedule(static) if (parts > 1)
+    for (size_t i = 0; i < parts; i++) {
+        size_t end = (i + 1) * NORM_PART < size ? (i + 1) * NORM_PART : size;
+        double sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t j = i * NORM_PART; j < end; j++)
+            sum += (double)g[j] * (double)g[j];
+        optimizer->norm_parts[i] = sum;
+    }
+    double sum = 0;
+    for (size_t i = 0; i < parts; i++)
+        sum += optimizer->norm_parts[i];
+    return sqrt(sum);
+}
+
+enum { SWEEP_PART = 4096 };
+
+static void sweep(const struct optimizer *optimizer, const struct update *u, size_t offset, size_t n,
+                  real scale)
+{
+#pragma omp parallel for schedule(static) if (n > 4 * SWEEP_PART)
+    for (size_t first = 0; first < n; first += SWEEP_PART) {
+        const size_t count = n - first < SWEEP_PART ? n - first : SWEEP_PART;
+        real *g = optimizer->gradient + offset + first;
+        for (size_t i = 0; i < count; i++)
+            g[i] *= scale;
+        update(optimizer, u, offset + first, count);
+    }
+}
+
+void optimizer_end(struct optimizer *optimizer)
+{
+    const double limit = optimizer->settings.clip_norm;
+    if (limit <= 0)
+        return;
+    const double norm = global_norm(optimizer);
+    const real scale = norm > limit ? (real)(limit / norm) : 1;
+    struct update weights = optimizer->weights;
+    weights.l1 = weights.l2 = 0; /* they are in the gradient already */
+    for (size_t l = 0; l < optimizer->model->layer_count; l++) {
+        const struct layer *layer = &optimizer->model->layers[l];
+        sweep(optimizer, &weights, layer->w_at, layer->n_out * layer->n_in, scale);
+        sweep(optimizer, &optimizer->biases, layer->b_at, layer->n_out, scale);
+    }
+}

@@ -1,0 +1,62 @@
+/* reference.h: back-propagation from the book, in plain loops: no BLAS, no OpenMP, no line shared
+ * with the library. The oracle of the tests, and the naive loop that the benchmark compares with.
+ *
+ * Every formula follows Nielsen, "Neural Networks and Deep Learning", chapters 2 and 3, and the
+ * papers of the optimizers, one example at a time, one neuron at a time. Once in float, once in
+ * double; what is summed over a batch or over all parameters to one number is summed in double. */
+#ifndef GM_BENCH_REFERENCE_H
+#define GM_BENCH_REFERENCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REFERENCE_MAX_LAYERS = 16 };
+
+/* Names are those of gemmlp's registries and are not needed after reference_create. Numbers are
+ * meant as they stand: nothing is a default. */
+struct reference_settings {
+    size_t layer_count;                     /* layers with weights */
+    size_t sizes[REFERENCE_MAX_LAYERS + 1]; /* n_in, then n_out of each layer */
+    const char *activations[REFERENCE_MAX_LAYERS];
+    const char *loss;
+    double label_smoothing; /* y becomes (1 - s) y + s / n_out; softmax with cross_entropy wants
+                               targets that sum to 1, for there delta = a - y */
+    const char *optimizer;
+    double lr;
+    double momentum; /* mu of momentum and nesterov, beta1 of adam and adamw */
+    double beta2, epsilon;
+    double l1, l2;       /* penalties l1 sum |w| + l2/2 sum w^2 */
+    double weight_decay; /* decoupled: w <- w - lr weight_decay w before the update */
+    double clip_norm;    /* of the gradient with its penalties; 0: no clipping */
+};
+
+/* For each precision:
+ *   create           parameters are zero until they are written. NULL when a name is unknown, a
+ *                    size is zero, softmax is not at the output, cross_entropy stands after
+ *                    anything but softmax or sigmoid, or memory runs out.
+ *   weights, biases  of a layer, w (n_out x n_in) and b (n_out); may be written.
+ *   *_gradient       likewise: the mean gradient after `gradient`; after `step` the one that the
+ *                    optimizer saw, with penalties, clipped.
+ *   predict          a^L of one example, x (n_in), into out (n_out of the last layer).
+ *   gradient         the mean cost of a batch, x (batch x n_in), y (batch x n_out), batch at least
+ *                    1, and its gradient; without penalties.
+ *   step             gradient, penalties, clipping, decay, update. Returns the mean cost of the
+ *                    batch before the update, without penalties. */
+#define REFERENCE_DECLARE(real, suffix)                                                            \
+    struct reference_##suffix;                                                                     \
+    struct reference_##suffix *reference_create_##suffix(const struct reference_settings *);       \
+    void reference_free_##suffix(struct reference_##suffix *);                                     \
+    real *reference_weights_##suffix(struct reference_##suffix *, size_t layer);                   \
+    real *reference_biases_##suffix(struct reference_##suffix *, size_t layer);                    \
+    const real *reference_weight_gradient_##suffix(const struct reference_##suffix *, size_t);     \
+    const real *reference_bias_gradient_##suffix(const struct reference_##suffix *, size_t);       \
+    void reference_predict_##suffix(struct reference_##suffix *, const real *x, real *out);        \
+    double reference_gradient_##suffix(struct reference_##suffix *, size_t batch, const real *x,   \
+                                       const real *y);                                             \
+    double reference_step_##suffix(struct reference_##suffix *, size_t batch, const real *x,       \
+                                   const real *y);
+
+REFERENCE_DECLARE(float, f32)
+REFERENCE_DECLARE(double, f64)
+
+#endif

@@ -1,0 +1,295 @@
+/* step.c: one training step, timed side by side with its bare matrix products and with the naive loop.
+ *
+ *   bench-step --network 784-256-10 --batch 128
+ *
+ * Per repetition, in turn: the three products of every layer alone; the step (gather, forward, cost,
+ * backward, update). Medians over the repetitions, and the median of the ratios of each pair, so that a
+ * machine whose speed drifts does not matter. Before anything is timed, one step of the library and
+ * of bench/reference.c are compared. */
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cpu.h"
+#include "core/rng.h"
+#include "data/batch.h"
+#include "nn/network.h"
+#include "reference.h"
+#include "train/step.h"
+
+enum { MAX_REPETITIONS = 1000, MAX_LAYERS = REFERENCE_MAX_LAYERS, BATCHES = 4 };
+
+struct bench {
+    size_t sizes[MAX_LAYERS + 1], layers, batch, repetitions, naive_steps;
+    const char *activation, *optimizer;
+    bool general_path;
+    int threads;
+    struct network network;
+    struct model *model;
+    struct step step;
+    gemmlp_dataset *data;
+    uint8_t *pixels;
+    int32_t *labels;
+    uint32_t *order;
+    float *factor, *offset;
+    struct batch_source source;
+};
+
+static void stop(const char *message)
+{
+    fprintf(stderr, "bench-step: %s\n", message);
+    exit(1);
+}
+
+static void check(gemmlp_status status, const gemmlp_error *error)
+{
+    if (status != GEMMLP_OK)
+        stop(error->message);
+}
+
+static void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (!memory)
+        stop("out of memory");
+    return memory;
+}
+
+static size_t parse_network(const char *text, size_t sizes[MAX_LAYERS + 1])
+{
+    size_t n = 0;
+    for (char *end; *text; text = *end ? end + 1 : end) {
+        unsigned long long size = strtoull(text, &end, 10);
+        if (end == text || size == 0 || (*end && *end != '-') || n > MAX_LAYERS)
+            stop("--network: expected 2 to 17 sizes such as 784-256-10");
+        sizes[n++] = (size_t)size;
+    }
+    if (n < 2)
+        stop("--network: expected 2 to 17 sizes such as 784-256-10");
+    return n - 1;
+}
+
+/* Random bytes as images, random labels, and a shuffled order. */
+static void make_data(struct bench *b)
+{
+    const size_t n_in = b->sizes[0], n_out = b->sizes[b->layers], examples = BATCHES * b->batch;
+    gemmlp_error error;
+    b->pixels = allocate(examples, n_in);
+    b->labels = allocate(examples, sizeof *b->labels);
+    b->order = allocate(examples, sizeof *b->order);
+    b->factor = allocate(n_in, sizeof *b->factor);
+    b->offset = allocate(n_in, sizeof *b->offset);
+    for (size_t i = 0; i < examples * n_in; i++)
+        b->pixels[i] = (uint8_t)(gm_rng(1, RNG_EXAMPLES, 0, 0, i / 4).u[i % 4] >> 24);
+    for (size_t i = 0; i < examples; i++)
+        b->labels[i] = (int32_t)(gm_rng(1, RNG_EXAMPLES, 1, 0, i).u[0] % n_out);
+    for (size_t k = 0; k < n_in; k++)
+        b->factor[k] = 1.0f / 255;
+    gm_shuffle(1, 0, examples, b->order);
+    const gemmlp_arrays arrays = {.examples = examples, .features = n_in, .outputs = n_out,
+                                  .x_u8 = b->pixels, .labels = b->labels};
+    check(gemmlp_dataset_wrap(&arrays, &b->data, &error), &error);
+    b->source = (struct batch_source){b->data, b->factor, b->offset, n_out};
+}
+
+static void make_network(struct bench *b)
+{
+    gemmlp_layer layers[MAX_LAYERS] = {{0}};
+    for (size_t l = 0; l < b->layers; l++)
+        layers[l] = (gemmlp_layer){.n_out = b->sizes[l + 1],
+                                   .activation = l + 1 < b->layers ? b->activation : NULL};
+    const gemmlp_network network = {.n_in = b->sizes[0], .layer_count = b->layers, .layers = layers};
+    gemmlp_training training = gemmlp_training_default();
+    const struct gemm_provider *provider;
+    gemmlp_error error;
+    training.optimizer = b->optimizer;
+    training.lr = 1e-3;
+    training.general_path = b->general_path;
+    check(gm_network_resolve(&network, NULL, &b->network, &error), &error);
+    check(model_create(&b->network.spec, &b->model, &error), &error);
+    check(model_initialise(b->model, &error), &error);
+    check(gm_gemm_provider(NULL, &provider, &error), &error);
+    check(pass_create(b->model, provider, PASS_TRAIN, b->batch, 0, &b->step.pass, &error), &error);
+    check(optimizer_create(b->model, &training, &b->step.optimizer, &error), &error);
+}
+
+static double time_products(struct bench *b, float *gradient)
+{
+    struct pass *pass = b->step.pass;
+    const double start = gm_seconds();
+    for (size_t l = 0; l < b->layers; l++)
+        gm_gemm_run(&pass->products[0][l].forward, 1, l ? pass->layers[l - 1].a : pass->x,
+                    b->model->layers[l].w, 0, pass->layers[l].a, NULL);
+    for (size_t l = b->layers; l-- > 0;) {
+        if (l > 0)
+            gm_gemm_run(&pass->products[0][l].backward, 1, pass->layers[l].delta, b->model->layers[l].w,
+                        0, pass->layers[l - 1].delta, NULL);
+        pass_gradient(pass, l, 1, 0, gradient + b->model->layers[l].w_at, NULL);
+    }
+    return gm_seconds() - start;
+}
+
+static double time_step(struct bench *b, size_t index)
+{
+    struct pass *pass = b->step.pass;
+    const double start = gm_seconds();
+    gm_batch_gather(&b->source, b->order, index % BATCHES * b->batch, b->batch, pass->x, pass->y);
+    step_run(&b->step, index, 1e-3);
+    return gm_seconds() - start;
+}
+
+/* The naive loop with the same weights on the same batch; seconds per step (the least of several), and
+ * the distance of the updated weights of both in *residual. */
+static double run_naive(struct bench *b, double *residual)
+{
+    struct reference_settings settings = {
+        .layer_count = b->layers, .loss = b->network.spec.loss, .optimizer = b->optimizer,
+        .lr = 1e-3, .momentum = 0.9, .beta2 = b->step.optimizer->settings.beta2, .epsilon = 1e-8,
+        .weight_decay = b->step.optimizer->settings.weight_decay};
+    memcpy(settings.sizes, b->sizes, (b->layers + 1) * sizeof *b->sizes);
+    for (size_t l = 0; l < b->layers; l++)
+        settings.activations[l] = b->network.spec.layers[l].activation;
+    struct reference_f32 *naive = reference_create_f32(&settings);
+    if (!naive)
+        stop("the reference does not know this network");
+    for (size_t l = 0; l < b->layers; l++) {
+        const struct layer *layer = &b->model->layers[l];
+        memcpy(reference_weights_f32(naive, l), layer->w,
+               layer->n_out * layer->n_in * sizeof *layer->w);
+        memcpy(reference_biases_f32(naive, l), layer->b, layer->n_out * sizeof *layer->b);
+    }
+    time_step(b, 0);
+    double least = INFINITY, squares = 0, distances = 0;
+    for (size_t i = 0; i < b->naive_steps; i++) {
+        const double start = gm_seconds();
+        reference_step_f32(naive, b->batch, b->step.pass->x, b->step.pass->y);
+        least = fmin(least, gm_seconds() - start);
+        for (size_t l = 0; i == 0 && l < b->layers; l++) {
+            const struct layer *layer = &b->model->layers[l];
+            const float *w = reference_weights_f32(naive, l);
+            for (size_t k = 0; k < layer->n_out * layer->n_in; k++) {
+                distances += ((double)w[k] - (double)layer->w[k]) * ((double)w[k] - (double)layer->w[k]);
+                squares += (double)w[k] * (double)w[k];
+            }
+        }
+    }
+    reference_free_f32(naive);
+    *residual = sqrt(distances / squares);
+    return least;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, ascending);
+    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
+}
+
+static void report(struct bench *b)
+{
+    static double products[MAX_REPETITIONS], steps[MAX_REPETITIONS], ratios[MAX_REPETITIONS];
+    float *gradient = allocate(b->model->slab_size, sizeof *gradient);
+    const double flop = gm_network_flop(&b->network.spec) * (double)b->batch;
+    double residual = 0, naive = 0;
+    printf("network ");
+    for (size_t l = 0; l <= b->layers; l++)
+        printf("%s%zu", l ? "-" : "", b->sizes[l]);
+    printf(", %s, %s, batch %zu, f32, %d threads\n%s\n", b->activation, b->optimizer, b->batch,
+           b->threads, gemmlp_provider_version(NULL));
+    if (b->naive_steps) {
+        naive = run_naive(b, &residual);
+        if (!(residual < 1e-5))
+            stop("the step does not agree with the reference: nothing was timed");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        time_products(b, gradient);
+        time_step(b, i);
+    }
+    for (size_t i = 0; i < b->repetitions; i++) {
+        products[i] = time_products(b, gradient);
+        steps[i] = time_step(b, i);
+        ratios[i] = steps[i] / products[i];
+    }
+    const double ratio = median(ratios, b->repetitions), bare = median(products, b->repetitions);
+    const double step = median(steps, b->repetitions);
+    printf("%-14s %12s %10s %14s\n", "", "ms", "GFLOP/s", "examples/s");
+    printf("%-14s %12.4f %10.1f\n", "bare products", 1e3 * bare, 1e-9 * flop / bare);
+    printf("%-14s %12.4f %10.1f %14.0f\n", "whole step", 1e3 * step, 1e-9 * flop / step,
+           (double)b->batch / step);
+    printf("step / products %.3f (median of %zu pairs)\n", ratio, b->repetitions);
+    if (b->naive_steps) {
+        printf("%-14s %12.4f %10.1f %14.0f\n", "naive loop", 1e3 * naive, 1e-9 * flop / naive,
+               (double)b->batch / naive);
+        printf("%.0f times faster than the naive loop; weights after one step agree to %.1e\n",
+               naive / step, residual);
+    }
+    free(gradient);
+}
+
+static size_t parse_count(const char *name, const char *text, size_t least)
+{
+    char *end;
+    const unsigned long long n = strtoull(text, &end, 10);
+    if (end == text || *end || n < least || n > MAX_REPETITIONS * 1000ULL) {
+        fprintf(stderr, "bench-step: --%s: expected a whole number from %zu, found '%s'\n", name, least,
+                text);
+        exit(2);
+    }
+    return (size_t)n;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"network", required_argument, NULL, 'n'},    {"batch", required_argument, NULL, 'b'},
+        {"activation", required_argument, NULL, 'a'}, {"optimizer", required_argument, NULL, 'o'},
+        {"threads", required_argument, NULL, 't'},    {"repetitions", required_argument, NULL, 'r'},
+        {"naive", required_argument, NULL, 'v'},      {"general", no_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},             {0}};
+    struct bench b = {.batch = 128, .repetitions = 50, .naive_steps = 3, .activation = "relu",
+                      .optimizer = "sgd", .threads = gemmlp_default_threads()};
+    b.layers = parse_network("784-256-10", b.sizes);
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'n': b.layers = parse_network(optarg, b.sizes); break;
+        case 'b': b.batch = parse_count("batch", optarg, 1); break;
+        case 'a': b.activation = optarg; break;
+        case 'o': b.optimizer = optarg; break;
+        case 't': b.threads = (int)parse_count("threads", optarg, 1); break;
+        case 'r': b.repetitions = parse_count("repetitions", optarg, 1); break;
+        case 'v': b.naive_steps = parse_count("naive", optarg, 0); break;
+        case 'g': b.general_path = true; break;
+        default:
+            fprintf(option == 'h' ? stdout : stderr,
+                    "bench-step --network 784-256-10 --batch 128 [--activation relu] [--optimizer sgd]\n"
+                    "           [--threads N] [--repetitions 50] [--naive 3: its steps, 0: leave out]\n"
+                    "           [--general: the general update instead of the folded one]\n");
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    if (b.repetitions > MAX_REPETITIONS)
+        b.repetitions = MAX_REPETITIONS;
+    const struct compute_scope scope = gm_compute_begin(b.threads);
+    make_data(&b);
+    make_network(&b);
+    report(&b);
+    gm_compute_end(scope);
+    optimizer_free(b.step.optimizer);
+    pass_free(b.step.pass);
+    model_free(b.model);
+    gm_network_free(&b.network);
+    gemmlp_dataset_free(b.data);
+    free(b.pixels);
+    free(b.labels);
+    free(b.order);
+    free(b.factor);
+    free(b.offset);
+    return fflush(stdout) != 0 || ferror(stdout);
+}

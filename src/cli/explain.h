@@ -1,0 +1,24 @@
+/* explain.h: what the page of `gemmlp explain` shows, as explain.c has gathered it. */
+#ifndef GM_EXPLAIN_H
+#define GM_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gemmlp.h"
+
+struct explain_page {
+    const gemmlp_model *model;
+    const char *path; /* of the data */
+    size_t example;
+    size_t outputs;
+    const float *y; /* (outputs): targets of the example */
+    const float *a; /* (outputs): what the model says of it */
+    gemmlp_explanation *const *weights;
+    size_t weight_count;
+};
+
+/* On stdout, in UTF-8 where the locale has it, else in ASCII. */
+void gm_explain_print(const struct explain_page *page);
+
+#endif

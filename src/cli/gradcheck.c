@@ -1,0 +1,134 @@
+/* gradcheck.c: gemmlp gradcheck: back-propagation against central differences, for any network that
+ * the options can describe. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/data_options.h"
+#include "cli/network_options.h"
+#include "cli/record.h"
+#include "cli/report.h"
+
+struct gradcheck_options {
+    struct network_options network;
+    struct objective_options objective;
+    struct common_options common;
+    const char *task;
+    size_t inputs, outputs, batch, samples;
+    double tolerance;
+};
+
+#define AT(member) offsetof(struct gradcheck_options, member)
+
+static const struct arg check_rows[] = {
+    {"inputs", 0, ARG_SIZE, "N", AT(inputs), .lower = 1, .upper = ARG_COUNT_LIMIT,
+     .help = "of the network"},
+    {"outputs", 0, ARG_SIZE, "N", AT(outputs), .lower = 1, .upper = ARG_COUNT_LIMIT,
+     .help = "of the network"},
+    {"task", 0, ARG_CHOICE, "classify|regress|multilabel", AT(task),
+     .help = "what the random targets are like"},
+    {"batch", 0, ARG_SIZE, "N", AT(batch), .lower = 1, .upper = ARG_COUNT_LIMIT,
+     .help = "random examples"},
+    {"samples", 0, ARG_SIZE, "N", AT(samples), .upper = ARG_COUNT_LIMIT,
+     .help = "parameters to check, spread over all; 0: every one"},
+    {"tolerance", 0, ARG_REAL, "X", AT(tolerance), .range = RANGE_POSITIVE,
+     .help = "largest relative error to accept"},
+};
+
+static int print_json(const gemmlp_gradcheck_report *report, bool passed)
+{
+    struct record record = gm_record_begin();
+    gm_record_size(&record, "parameters", report->parameters);
+    gm_record_size(&record, "parameters_checked", report->parameters_checked);
+    gm_record_real(&record, "max_relative_error", report->max_relative_error);
+    gm_record_real(&record, "tolerance", report->tolerance);
+    gm_record_real(&record, "max_gradient", report->max_gradient);
+    gm_record_size(&record, "worst_layer", report->worst_layer);
+    gm_record_size(&record, "worst_row", report->worst_row);
+    gm_record_size(&record, "worst_column", report->worst_column);
+    gm_record_real(&record, "worst_backprop", report->worst_backprop);
+    gm_record_real(&record, "worst_difference", report->worst_difference);
+    gm_record_bool(&record, "passed", passed);
+    return gm_record_print(&record);
+}
+
+static void print_text(const gemmlp_gradcheck_report *report, const gemmlp_network *network)
+{
+    size_t layer = report->worst_layer;
+    size_t n_in = layer ? network->layers[layer - 1].n_out : network->n_in;
+    char shape[1024], worst[96];
+    gm_network_shape(network, shape, sizeof shape);
+    if (report->worst_column == n_in) {
+        snprintf(worst, sizeof worst, "layer %zu, bias %zu", layer, report->worst_row);
+    } else {
+        snprintf(worst, sizeof worst, "layer %zu, weight %zu,%zu", layer, report->worst_row,
+                 report->worst_column);
+    }
+    printf("network             %s\n", shape);
+    printf("parameters checked  %zu of %zu\n", report->parameters_checked, report->parameters);
+    printf("largest gradient    %.3g\n", report->max_gradient);
+    printf("max relative error  %.3g (tolerance %.3g)\n", report->max_relative_error,
+           report->tolerance);
+    printf("worst               %s: back-propagation %.15g, central difference %.15g\n", worst,
+           report->worst_backprop, report->worst_difference);
+}
+
+static int check(const struct command *command, const struct gradcheck_options *options,
+                 const gemmlp_network *network)
+{
+    gemmlp_error error;
+    gemmlp_gradcheck_report report;
+    gemmlp_gradcheck_options settings = {.batch = options->batch,
+                                         .samples = options->samples,
+                                         .l1 = options->objective.l1,
+                                         .l2 = options->objective.l2,
+                                         .tolerance = options->tolerance,
+                                         .seed = options->network.seed};
+    if (gemmlp_gradcheck(network, &settings, &report, &error) != GEMMLP_OK) {
+        return gm_failed(command, &error);
+    }
+    /* Written so that a NaN does not pass either. */
+    bool proves = report.max_gradient > 0 && report.parameters_checked > 0;
+    bool passed = report.passed && proves && report.max_relative_error <= report.tolerance;
+    int code = EXIT_CODE_DONE;
+    if (options->common.json) {
+        code = print_json(&report, passed);
+    } else {
+        print_text(&report, network);
+    }
+    if (!proves) {
+        gm_complain("all gradients that were checked are zero, which proves nothing");
+    } else if (!passed) {
+        gm_complain("the largest relative error %.3g exceeds the tolerance %.3g",
+                    report.max_relative_error, report.tolerance);
+    }
+    return passed ? code : EXIT_CODE_FAILED;
+}
+
+int gm_run_gradcheck(const struct command *command, int argc, char **argv)
+{
+    int code = EXIT_CODE_DONE;
+    struct gradcheck_options options = {
+        .task = "classify", .inputs = 12, .outputs = 4, .batch = 5, .tolerance = 1e-7};
+    gm_network_options_default(&options.network, 9);
+    options.network.hidden.items[options.network.hidden.count++].size = 7;
+    gm_objective_options_default(&options.objective);
+    const struct arg_group groups[] = {
+        ARG_GROUP("check", check_rows, &options),
+        ARG_GROUP("network", gm_network_rows, &options.network),
+        ARG_GROUP("objective", gm_objective_rows, &options.objective),
+        ARG_GROUP("general", gm_common_rows, &options.common),
+    };
+    struct args args = {
+        .command = command, .groups = groups, .group_count = sizeof groups / sizeof *groups};
+    gemmlp_network network = {0};
+    if (gm_args_parse(&args, argc, argv, &code) &&
+        gm_network_options_build(command, &options.network, &options.objective, options.outputs,
+                                 &network, &code)) {
+        network.n_in = options.inputs;
+        network.task = gm_task_named(options.task);
+        code = check(command, &options, &network);
+    }
+    gm_network_options_free(&network);
+    gm_args_free(&args);
+    return code;
+}

@@ -1,0 +1,129 @@
+/* help.c: the help of a subcommand, generated from its rows: an example first, then the options
+ * with their defaults, then the names that there are. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/names.h"
+
+enum { HELP_COLUMN = 30, HELP_WIDTH = 96, REGISTRIES = GEMMLP_PROVIDERS + 1 };
+
+/* Words of `text` from column HELP_COLUMN on, broken at HELP_WIDTH. */
+static void print_wrapped(const char *text)
+{
+    size_t column = HELP_COLUMN;
+    for (const char *word = text; *word;) {
+        size_t length = strcspn(word, " ");
+        if (column > HELP_COLUMN && column + 1 + length > HELP_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", (int)length, word);
+        column += length;
+        word += length;
+        word += strspn(word, " ");
+    }
+    putchar('\n');
+}
+
+static void append_list(const struct arg *arg, const struct arg_list *list, char *text, size_t size)
+{
+    gm_append(text, size, "%s", list->count ? " (default " : "");
+    for (size_t i = 0; i < list->count; i++) {
+        gm_append(text, size, "%s", i ? "," : "");
+        if (arg->kind == ARG_SIZES) {
+            gm_append(text, size, "%zu", list->items[i].size);
+        } else if (arg->kind == ARG_REALS) {
+            gm_append(text, size, "%g", list->items[i].real);
+        } else {
+            gm_append(text, size, "%s", list->items[i].name);
+        }
+    }
+    gm_append(text, size, "%s", list->count ? ")" : "");
+}
+
+static void append_default(const struct arg_slot *slot, char *text, size_t size)
+{
+    const struct arg *arg = slot->arg;
+    switch (arg->kind) {
+    case ARG_FLAG:
+        break;
+    case ARG_SIZE:
+        if (*(const size_t *)slot->value > 0 || arg->lower == 0) {
+            gm_append(text, size, " (default %zu)", *(const size_t *)slot->value);
+        }
+        break;
+    case ARG_REAL:
+        if (*(const double *)slot->value >= 0) {
+            gm_append(text, size, " (default %g)", *(const double *)slot->value);
+        }
+        break;
+    case ARG_STRING:
+    case ARG_CHOICE:
+    case ARG_NAME:
+        if (*(const char *const *)slot->value) {
+            gm_append(text, size, " (default %s)", *(const char *const *)slot->value);
+        }
+        break;
+    case ARG_SIZES:
+    case ARG_REALS:
+    case ARG_NAMES:
+        append_list(arg, slot->value, text, size);
+        break;
+    }
+}
+
+static void print_option(const struct arg_slot *slot)
+{
+    const struct arg *arg = slot->arg;
+    char left[96] = "  ", text[1024] = "";
+    gm_append(left, sizeof left, "%s%c%s--%s", arg->letter ? "-" : " ",
+              arg->letter ? arg->letter : ' ', arg->letter ? ", " : "  ", arg->name);
+    if (arg->value) {
+        gm_append(left, sizeof left, " %s", arg->value);
+    }
+    gm_append(text, sizeof text, "%s", arg->help);
+    append_default(slot, text, sizeof text);
+    if (strlen(left) + 2 > HELP_COLUMN) {
+        printf("%s\n%*s", left, HELP_COLUMN, "");
+    } else {
+        printf("%-*s", HELP_COLUMN, left);
+    }
+    print_wrapped(text);
+}
+
+static void print_registry(gemmlp_registry registry)
+{
+    const char *name;
+    printf("\n%s\n", gm_registry_plural(registry));
+    for (size_t i = 0; (name = gemmlp_name(registry, i)); i++) {
+        printf("  %-*s  ", HELP_COLUMN - 4, name);
+        print_wrapped(gemmlp_description(registry, i));
+    }
+}
+
+void gm_help(const struct args *args)
+{
+    const struct command *command = args->command;
+    bool used[REGISTRIES] = {false};
+    printf("  gemmlp %s\n\n%s\n\nusage: gemmlp %s %s\n", command->example, command->summary,
+           command->name, command->synopsis);
+    for (size_t g = 0, slot = 0; g < args->group_count; g++) {
+        printf("\n%s\n", args->groups[g].title);
+        for (size_t i = 0; i < args->groups[g].count; i++, slot++) {
+            const struct arg *arg = args->slots[slot].arg;
+            print_option(&args->slots[slot]);
+            if (arg->kind == ARG_NAME || arg->kind == ARG_NAMES) {
+                used[arg->registry] = true;
+            }
+        }
+    }
+    for (int registry = 0; registry < REGISTRIES; registry++) {
+        if (used[registry]) {
+            print_registry((gemmlp_registry)registry);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+/* info_pages.c: see info.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/data_options.h"
+#include "cli/info.h"
+#include "cli/names.h"
+#include "cli/network_options.h"
+#include "cli/numbers.h"
+#include "cli/record.h"
+#include "cli/report.h"
+
+static void print_bytes(const char *label, double bytes)
+{
+    char text[32];
+    gm_format_bytes(bytes, text, sizeof text);
+    printf("%-16s%s\n", label, text);
+}
+
+/* "1.22 MFLOP" */
+static void format_flop(double flop, char *out, size_t size)
+{
+    static const char *const units[] = {"", "k", "M", "G", "T", "P"};
+    size_t unit = 0;
+    while (flop >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
+        flop /= 1000;
+        unit++;
+    }
+    snprintf(out, size, "%.3g %sFLOP", flop, units[unit]);
+}
+
+static size_t inputs_of(const gemmlp_network *network, size_t layer)
+{
+    return layer ? network->layers[layer - 1].n_out : network->n_in;
+}
+
+static void print_layers(const gemmlp_network *network)
+{
+    printf("\nlayer    inputs   neurons  %-12s%-16sdropout  parameters\n", "activation", "init");
+    for (size_t i = 0; i < network->layer_count; i++) {
+        const gemmlp_layer *layer = &network->layers[i];
+        printf("%5zu  %8zu  %8zu  %-12s%-16s%7g  %10zu\n", i, inputs_of(network, i), layer->n_out,
+               layer->activation, layer->init ? layer->init : "-", layer->dropout,
+               layer->n_out * (inputs_of(network, i) + 1));
+    }
+    putchar('\n');
+}
+
+static void print_classes(const gemmlp_model *model)
+{
+    enum { SHOWN = 20 };
+    size_t classes = gm_model_outputs(model);
+    printf("%-16s%zu: ", "classes", classes);
+    for (size_t i = 0; i < classes && i < SHOWN; i++) {
+        printf("%s%s", i ? ", " : "", gemmlp_model_class_name(model, i));
+    }
+    printf("%s\n", classes > SHOWN ? ", ..." : "");
+}
+
+static void print_model(const gemmlp_model *model, const char *path,
+                        const struct cost_options *options, const gemmlp_cost_model *cost)
+{
+    const gemmlp_network *network = gemmlp_model_network(model);
+    char shape[1024], flop[32];
+    gm_network_shape(network, shape, sizeof shape);
+    if (path) {
+        printf("%-16s%s\n", "model", path);
+    }
+    printf("%-16s%s\n", "network", shape);
+    printf("%-16s%s\n", "task", gm_task_name(network->task));
+    if (network->task == GEMMLP_CLASSIFY) {
+        print_classes(model);
+    }
+    printf("%-16s%s", "loss", network->loss);
+    if (network->label_smoothing > 0) {
+        printf(", label smoothing %g", network->label_smoothing);
+    }
+    printf("\n%-16s%s\n", "preprocess", network->preprocess ? network->preprocess : "none");
+    print_layers(network);
+    printf("%-16s%zu, of which %zu weights\n", "parameters", cost->parameters, cost->weights);
+    format_flop(cost->flop_predict, flop, sizeof flop);
+    printf("%-16s%s an example\n", "predict", flop);
+    format_flop(cost->flop_train, flop, sizeof flop);
+    printf("%-16s%s an example", "train", flop);
+    format_flop(cost->flop_train * (double)options->batch, flop, sizeof flop);
+    printf(", %s a step of %zu\n", flop, options->batch);
+    printf("\nmemory, %s with batches of %zu, without the data\n", options->optimizer,
+           options->batch);
+    print_bytes("parameters", (double)cost->bytes_parameters);
+    print_bytes("workspace", (double)cost->bytes_workspace);
+    print_bytes("all of training", (double)cost->bytes_training);
+}
+
+static void record_layers(struct record *whole, const gemmlp_network *network)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; i < network->layer_count; i++) {
+        const gemmlp_layer *layer = &network->layers[i];
+        struct record record = gm_record_begin();
+        gm_record_size(&record, "n_in", inputs_of(network, i));
+        gm_record_size(&record, "n_out", layer->n_out);
+        gm_record_text(&record, "activation", layer->activation);
+        gm_record_text(&record, "init", layer->init);
+        gm_record_real(&record, "dropout", layer->dropout);
+        gm_record_size(&record, "parameters", layer->n_out * (inputs_of(network, i) + 1));
+        gm_record_append(whole, layers, gm_record_take(&record));
+    }
+    gm_record_json(whole, "layers", layers);
+}
+
+static int print_model_json(const gemmlp_model *model, const char *path,
+                            const struct cost_options *options, const gemmlp_cost_model *cost)
+{
+    const gemmlp_network *network = gemmlp_model_network(model);
+    struct record record = gm_record_begin();
+    gm_record_text(&record, "model", path);
+    gm_record_text(&record, "task", gm_task_name(network->task));
+    gm_record_text(&record, "loss", network->loss);
+    gm_record_real(&record, "label_smoothing", network->label_smoothing);
+    gm_record_text(&record, "preprocess", network->preprocess);
+    gm_record_size(&record, "features", network->n_in);
+    gm_record_size(&record, "outputs", gm_model_outputs(model));
+    record_layers(&record, network);
+    if (network->task == GEMMLP_CLASSIFY) {
+        gm_record_classes(&record, model, gm_model_outputs(model));
+    }
+    gm_record_size(&record, "parameters", cost->parameters);
+    gm_record_size(&record, "weights", cost->weights);
+    gm_record_real(&record, "flop_predict", cost->flop_predict);
+    gm_record_real(&record, "flop_train", cost->flop_train);
+    gm_record_size(&record, "batch", options->batch);
+    gm_record_text(&record, "optimizer", options->optimizer);
+    gm_record_real(&record, "flop_step", cost->flop_train * (double)options->batch);
+    gm_record_size(&record, "bytes_parameters", cost->bytes_parameters);
+    gm_record_size(&record, "bytes_workspace", cost->bytes_workspace);
+    gm_record_size(&record, "bytes_training", cost->bytes_training);
+    return gm_record_print(&record);
+}
+
+int gm_info_model(const struct command *command, const gemmlp_model *model, const char *path,
+                  const struct cost_options *options, bool json)
+{
+    gemmlp_cost_model cost;
+    gemmlp_error error;
+    if (gemmlp_model_cost(model, options->batch, options->optimizer, &cost, &error) != GEMMLP_OK) {
+        return gm_failed(command, &error);
+    }
+    if (json) {
+        return print_model_json(model, path, options, &cost);
+    }
+    print_model(model, path, options, &cost);
+    return EXIT_CODE_DONE;
+}
+
+/* Examples of each class, allocated; NULL where there are no classes, or *failed was set. */
+static size_t *class_counts(const struct command *command, const gemmlp_dataset *dataset,
+                            const gemmlp_dataset_info *info, int *code)
+{
+    gemmlp_error error;
+    if (info->task != GEMMLP_CLASSIFY) {
+        return NULL;
+    }
+    size_t *counts = calloc(info->outputs, sizeof *counts);
+    if (!counts) {
+        *code = gm_failed_memory("the class counts");
+    } else if (gemmlp_dataset_class_counts(dataset, counts, &error) != GEMMLP_OK) {
+        *code = gm_failed_input(command, &error);
+        free(counts);
+        counts = NULL;
+    }
+    return counts;
+}
+
+static void print_data(const char *part, const gemmlp_dataset_info *info, const size_t *counts)
+{
+    printf("%-16s%s (%s, %s)\n", part, info->path, info->format, info->element_type);
+    printf("%-16s%zu\n", "  examples", info->examples);
+    printf("%-16s%zu", "  features", info->features);
+    if (info->height > 0) {
+        printf(", %zu x %zu", info->height, info->width);
+    }
+    printf("\n%-16s%zu, to %s\n", "  outputs", info->outputs, gm_task_name(info->task));
+    for (size_t i = 0; counts && i < info->outputs; i++) {
+        char label[32];
+        snprintf(label, sizeof label, "    class %zu", i);
+        printf("%-16s%zu (%.2f %%)\n", label, counts[i],
+               100 * (double)counts[i] / (double)info->examples);
+    }
+    print_bytes("  memory", (double)info->bytes);
+}
+
+static json_t *data_object(const gemmlp_dataset_info *info, const size_t *counts)
+{
+    struct record record = gm_record_begin();
+    gm_record_text(&record, "path", info->path);
+    gm_record_text(&record, "format", info->format);
+    gm_record_text(&record, "element_type", info->element_type);
+    gm_record_text(&record, "task", gm_task_name(info->task));
+    gm_record_size(&record, "examples", info->examples);
+    gm_record_size(&record, "features", info->features);
+    if (info->height > 0) {
+        gm_record_size(&record, "height", info->height);
+        gm_record_size(&record, "width", info->width);
+    }
+    gm_record_size(&record, "outputs", info->outputs);
+    gm_record_size(&record, "bytes", info->bytes);
+    if (counts) {
+        json_t *array = json_array();
+        for (size_t i = 0; i < info->outputs; i++) {
+            gm_record_append(&record, array, json_integer((json_int_t)counts[i]));
+        }
+        gm_record_json(&record, "class_counts", array);
+    }
+    return gm_record_take(&record);
+}
+
+int gm_info_data(const struct command *command, const gemmlp_dataset *train,
+                 const gemmlp_dataset *test, bool json)
+{
+    const gemmlp_dataset *const parts[] = {train, test};
+    static const char *const names[] = {"train", "test"};
+    struct record record = gm_record_begin();
+    int code = EXIT_CODE_DONE;
+    for (size_t i = 0; i < 2 && parts[i] && code == EXIT_CODE_DONE; i++) {
+        gemmlp_dataset_info info;
+        gemmlp_dataset_info_get(parts[i], &info);
+        size_t *counts = class_counts(command, parts[i], &info, &code);
+        if (json) {
+            gm_record_json(&record, names[i], data_object(&info, counts));
+        } else if (code == EXIT_CODE_DONE) {
+            print_data(test ? names[i] : "data", &info, counts);
+        }
+        free(counts);
+    }
+    if (json && code == EXIT_CODE_DONE) {
+        return gm_record_print(&record);
+    }
+    json_decref(gm_record_take(&record));
+    return code;
+}
+
+static void print_limit(const char *label, int threads)
+{
+    if (threads > 0) {
+        printf("  %-22s%d\n", label, threads);
+    } else {
+        printf("  %-22snone\n", label);
+    }
+}
+
+static void record_providers(struct record *whole)
+{
+    const char *name;
+    json_t *providers = json_array();
+    for (size_t i = 0; (name = gemmlp_name(GEMMLP_PROVIDERS, i)); i++) {
+        struct record record = gm_record_begin();
+        gm_record_text(&record, "name", name);
+        gm_record_text(&record, "version", gemmlp_provider_version(name));
+        gm_record_append(whole, providers, gm_record_take(&record));
+    }
+    gm_record_json(whole, "providers", providers);
+}
+
+int gm_info_machine(bool json)
+{
+    gemmlp_machine machine;
+    const char *name;
+    gemmlp_machine_get(&machine);
+    if (json) {
+        struct record record = gm_record_begin();
+        gm_record_text(&record, "cpu", machine.cpu);
+        gm_record_size(&record, "threads", (size_t)machine.threads);
+        gm_record_size(&record, "threads_affinity", (size_t)machine.threads_affinity);
+        gm_record_size(&record, "threads_cgroup", (size_t)machine.threads_cgroup);
+        gm_record_size(&record, "threads_slurm", (size_t)machine.threads_slurm);
+        gm_record_size(&record, "threads_omp", (size_t)machine.threads_omp);
+        gm_record_size(&record, "memory_bytes", machine.memory_bytes);
+        gm_record_text(&record, "instruction_set", machine.instruction_set);
+        record_providers(&record);
+        return gm_record_print(&record);
+    }
+    printf("%-16s%s\n", "CPU", machine.cpu);
+    print_bytes("memory", (double)machine.memory_bytes);
+    printf("%-16s%s, for elementwise kernels\n", "instructions", machine.instruction_set);
+    printf("%-16s%d, the least of\n", "threads", machine.threads);
+    print_limit("affinity mask", machine.threads_affinity);
+    print_limit("cgroup quota", machine.threads_cgroup);
+    print_limit("SLURM_CPUS_PER_TASK", machine.threads_slurm);
+    print_limit("OMP_NUM_THREADS", machine.threads_omp);
+    printf("providers\n");
+    for (size_t i = 0; (name = gemmlp_name(GEMMLP_PROVIDERS, i)); i++) {
+        const char *version = gemmlp_provider_version(name);
+        printf("  %-22s%s\n", name, version ? version : "not available");
+    }
+    return EXIT_CODE_DONE;
+}

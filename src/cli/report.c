@@ -1,0 +1,83 @@
+/* report.c: see report.h. */
+#include "cli/report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_message(const char *format, va_list arguments)
+{
+    fputs("gemmlp: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
+void gm_complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_message(format, arguments);
+    va_end(arguments);
+}
+
+int gm_usage(const struct command *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_message(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "see 'gemmlp%s%s --help'\n", command ? " " : "", command ? command->name : "");
+    return EXIT_CODE_USAGE;
+}
+
+static int failed(const struct command *command, const gemmlp_error *error, int io_code)
+{
+    switch (error->status) {
+    case GEMMLP_INVALID_ARGUMENT:
+    case GEMMLP_UNSUPPORTED:
+        return gm_usage(command, "%s", error->message);
+    case GEMMLP_BAD_DATA:
+    case GEMMLP_BAD_MODEL:
+        gm_complain("%s", error->message);
+        return EXIT_CODE_INPUT;
+    case GEMMLP_IO:
+        gm_complain("%s", error->message);
+        return io_code;
+    case GEMMLP_DIVERGED:
+        gm_complain("%s", error->message);
+        return EXIT_CODE_DIVERGED;
+    case GEMMLP_OUT_OF_MEMORY:
+    case GEMMLP_OK:
+        break;
+    }
+    gm_complain("%s", error->message);
+    return EXIT_CODE_FAILED;
+}
+
+int gm_failed_input(const struct command *command, const gemmlp_error *error)
+{
+    return failed(command, error, EXIT_CODE_INPUT);
+}
+
+int gm_failed(const struct command *command, const gemmlp_error *error)
+{
+    return failed(command, error, EXIT_CODE_FAILED);
+}
+
+int gm_failed_memory(const char *what)
+{
+    gm_complain("out of memory: %s", what);
+    return EXIT_CODE_FAILED;
+}
+
+int gm_finish_stdout(int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return code;
+    }
+    /* An earlier write may have failed for a reason that errno no longer knows. */
+    gm_complain("standard output: %s", errno ? strerror(errno) : "could not be written");
+    return code == EXIT_CODE_DONE ? EXIT_CODE_FAILED : code;
+}

@@ -1,0 +1,260 @@
+/* train.c: gemmlp train: data, network and trainer are made, the trainer runs, the model is saved
+ * and measured. What the run says is in train_report.c. */
+#include "cli/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/numbers.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+
+/* Seconds between two looks at the trainer: what a bar needs to move smoothly. */
+static const double slice = 0.1;
+
+/* A test or validation set must look like the training set; hours later is too late to find out. */
+static bool matches(const struct train_run *run, const char *option, const gemmlp_dataset *other,
+                    int *code)
+{
+    gemmlp_dataset_info train, info;
+    gemmlp_dataset_info_get(run->train, &train);
+    gemmlp_dataset_info_get(other, &info);
+    if (info.features != train.features) {
+        gm_complain("--%s: %s has %zu features, the training data %s has %zu", option, info.path,
+                    info.features, train.path, train.features);
+    } else if (info.outputs != train.outputs) {
+        gm_complain("--%s: %s has %zu outputs, the training data %s has %zu", option, info.path,
+                    info.outputs, train.path, train.outputs);
+    } else {
+        return true;
+    }
+    *code = EXIT_CODE_INPUT;
+    return false;
+}
+
+static bool open_other(const struct train_run *run, const char *option, const char *path,
+                       enum data_part part, gemmlp_dataset **out, int *code)
+{
+    gemmlp_dataset_info train;
+    gemmlp_dataset_info_get(run->train, &train);
+    size_t classes = train.task == GEMMLP_CLASSIFY ? train.outputs : 0;
+    return gm_data_open(run->command, path, part, run->options->data.format,
+                        gm_task_name(train.task), classes, out, code) &&
+           matches(run, option, *out, code);
+}
+
+static bool split_valid(struct train_run *run, double fraction, int *code)
+{
+    gemmlp_dataset *rest;
+    gemmlp_error error;
+    if (gemmlp_dataset_split(run->train, fraction, run->options->network.seed, &rest, &run->valid,
+                             &error) != GEMMLP_OK) {
+        *code = gm_failed(run->command, &error);
+        return false;
+    }
+    gemmlp_dataset_free(run->train);
+    run->train = rest;
+    return true;
+}
+
+static bool open_data(struct train_run *run, int *code)
+{
+    const struct data_options *data = &run->options->data;
+    double fraction;
+    if (!gm_data_open(run->command, data->data, PART_TRAIN, data->format, data->task, 0,
+                      &run->train, code)) {
+        return false;
+    }
+    const char *test = data->test ? data->test : data->data;
+    bool pair = gemmlp_dataset_has_test(test);
+    if ((data->test || pair) &&
+        !open_other(run, "test", test, pair ? PART_TEST : PART_TRAIN, &run->test, code)) {
+        return false;
+    }
+    if (!data->valid) {
+        return true;
+    }
+    return gm_parse_real(data->valid, &fraction)
+               ? split_valid(run, fraction, code)
+               : open_other(run, "valid", data->valid, PART_TRAIN, &run->valid, code);
+}
+
+static bool make_model(struct train_run *run, int *code)
+{
+    const struct train_options *options = run->options;
+    struct objective_options objective = options->objective;
+    gemmlp_dataset_info info;
+    gemmlp_error error;
+    gemmlp_dataset_info_get(run->train, &info);
+    objective.label_smoothing = gm_train_smoothing(options, info.task);
+    if (!gm_network_options_build(run->command, &options->network, &objective, 0, &run->network,
+                                  code)) {
+        return false;
+    }
+    run->network.task = info.task;
+    run->network.preprocess = options->preprocess;
+    if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
+        gemmlp_model_cost(run->model, options->training.batch, options->training.optimizer,
+                          &run->cost, &error) != GEMMLP_OK) {
+        *code = gm_failed(run->command, &error);
+        return false;
+    }
+    run->training = options->training;
+    run->training.l1 = objective.l1;
+    run->training.l2 = objective.l2;
+    run->training.seed = options->network.seed;
+    run->training.compute = gm_compute(&options->compute);
+    bool good = gm_class_weights(run->command, options->class_weights, run->model, run->train,
+                                 &run->class_weights, code);
+    run->training.class_weights = run->class_weights;
+    return good;
+}
+
+/* A log that cannot be written is no reason to lose the training: it goes on, the exit code tells.
+ */
+static void log_event(struct train_run *run, bool (*event)(struct train_run *))
+{
+    if (run->log.stream && !event(run)) {
+        gm_complain("%s: the log ends here, the run goes on", run->log.path);
+        run->log_failed = true;
+        fclose(run->log.stream);
+        run->log.stream = NULL;
+    }
+}
+
+static gemmlp_status run_trainer(struct train_run *run, gemmlp_trainer *trainer,
+                                 gemmlp_error *error)
+{
+    struct progress_view view = gm_progress_begin(run->options->common.quiet);
+    gemmlp_status status = GEMMLP_OK;
+    while (status == GEMMLP_OK && !run->progress.finished) {
+        status = gemmlp_trainer_run(trainer, slice, error);
+        gemmlp_trainer_progress(trainer, &run->progress);
+        if (status == GEMMLP_OK) {
+            gm_progress_show(&view, &run->progress);
+            if (run->progress.epoch_completed) {
+                log_event(run, gm_train_log_epoch);
+            }
+        }
+    }
+    gm_progress_clear(&view);
+    return status;
+}
+
+static bool train(struct train_run *run, int *code)
+{
+    gemmlp_error error;
+    gemmlp_trainer *trainer;
+    if (gemmlp_trainer_create(run->model, run->train, run->valid, &run->training, &trainer,
+                              &error) != GEMMLP_OK) {
+        *code = gm_failed(run->command, &error);
+        return false;
+    }
+    gemmlp_status status = run_trainer(run, trainer, &error);
+    gemmlp_trainer_free(trainer);
+    if (status == GEMMLP_OK) {
+        return true;
+    }
+    *code = gm_failed(run->command, &error);
+    run->diverged = status == GEMMLP_DIVERGED;
+    return run->diverged; /* the last good parameters are there to be saved and measured */
+}
+
+static bool save(struct train_run *run)
+{
+    const char *path = run->options->model_path;
+    gemmlp_error error;
+    if (!path) {
+        return true;
+    }
+    if (gemmlp_model_save(run->model, path, &error) != GEMMLP_OK) {
+        gm_complain("%s", error.message);
+        return false;
+    }
+    run->model_saved = true;
+    if (run->diverged && run->progress.epoch > 0) {
+        gm_complain("%s holds the parameters as they were after epoch %zu", path,
+                    run->progress.epoch);
+    } else if (run->diverged) {
+        gm_complain("%s holds the initial parameters", path);
+    }
+    return true;
+}
+
+/* The trainer has measured the validation set, unless it went back to earlier parameters. */
+static bool measure(struct train_run *run, int *code)
+{
+    gemmlp_error error;
+    gemmlp_status status = GEMMLP_OK;
+    run->valid_metrics = run->progress.valid;
+    if (run->valid && (run->diverged || run->training.patience > 0)) {
+        status = gemmlp_model_evaluate(run->model, run->valid, &run->training.compute,
+                                       &run->valid_metrics, NULL, &error);
+    }
+    if (status == GEMMLP_OK && run->test) {
+        status = gemmlp_model_evaluate(run->model, run->test, &run->training.compute,
+                                       &run->test_metrics, NULL, &error);
+    }
+    if (status != GEMMLP_OK) {
+        *code = gm_failed_input(run->command, &error);
+    }
+    return status == GEMMLP_OK;
+}
+
+static int execute(struct train_run *run)
+{
+    int code = EXIT_CODE_DONE;
+    const struct train_options *options = run->options;
+    if (!open_data(run, &code) || !make_model(run, &code)) {
+        return code;
+    }
+    /* Before the training, for afterwards it would be lost. */
+    if ((options->model_path && !gm_output_possible(options->model_path)) ||
+        !gm_log_open(&run->log, options->log_path)) {
+        return EXIT_CODE_FAILED;
+    }
+    if (!options->common.quiet) {
+        gm_train_say_start(run);
+    }
+    log_event(run, gm_train_log_start);
+    if (!train(run, &code)) {
+        return code;
+    }
+    /* Saved first: whatever fails from here on, the training is not lost. The code of a divergence
+     * stands, unless its promise of a saved model could not be kept. */
+    if (!save(run)) {
+        code = EXIT_CODE_FAILED;
+    }
+    int measured = EXIT_CODE_DONE;
+    bool complete = measure(run, &measured);
+    run->wall_seconds = gm_clock() - run->started;
+    log_event(run, gm_train_log_end);
+    int printed = complete ? gm_train_results(run) : measured;
+    code = code ? code : printed;
+    return code ? code : run->log_failed ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+}
+
+int gm_run_train(const struct command *command, int argc, char **argv)
+{
+    int code = EXIT_CODE_DONE;
+    struct train_options options;
+    struct args args = {.command = command};
+    struct train_run run = {
+        .command = command, .options = &options, .argc = argc, .argv = argv, .started = gm_clock()};
+    if (gm_train_parse(&options, &args, argc, argv, &code)) {
+        code = execute(&run);
+        if (!gm_log_close(&run.log) && code == EXIT_CODE_DONE) {
+            code = EXIT_CODE_FAILED;
+        }
+    }
+    free(run.class_weights);
+    gm_network_options_free(&run.network);
+    gemmlp_model_free(run.model);
+    gemmlp_dataset_free(run.test);
+    gemmlp_dataset_free(run.valid);
+    gemmlp_dataset_free(run.train);
+    gm_args_free(&args);
+    return code;
+}

@@ -1,0 +1,235 @@
+/* train_options.c: the options of `gemmlp train`, their defaults and what they rule out. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/names.h"
+#include "cli/numbers.h"
+#include "cli/report.h"
+#include "cli/train.h"
+
+/* What `gemmlp train --data PATH` does when nothing else is said. */
+static void train_defaults(struct train_options *options)
+{
+    *options = (struct train_options){.precision = "f32"};
+    gm_network_options_default(&options->network, 256);
+    gm_objective_options_default(&options->objective);
+    options->objective.label_smoothing = 0.05; /* where the loss is cross-entropy over classes */
+    options->training = gemmlp_training_default();
+    options->training.optimizer = "adam";
+    options->training.schedule = "one_cycle";
+    options->training.batch = 128;
+    options->training.epochs = 5;
+}
+
+#define AT(member) offsetof(struct train_options, member)
+
+static const struct arg more_data_rows[] = {
+    {"preprocess", 0, ARG_NAME, "NAME", AT(preprocess), .registry = GEMMLP_PREPROCESSORS,
+     .help = "standardize_all for pixels, standardize for other features, unless given"},
+    {"class-weights", 0, ARG_STRING, "balanced|NAME:W,...", AT(class_weights),
+     .help = "factor on the cost of each class, by name or index; 1 for classes not named. "
+             "balanced: examples / (classes x examples of the class)"},
+};
+
+static const struct arg optimizer_rows[] = {
+    {"optimizer", 0, ARG_NAME, "NAME", AT(training.optimizer), .registry = GEMMLP_OPTIMIZERS,
+     .help = "how the gradient changes the weights"},
+    {"lr", 0, ARG_REAL, "X", AT(training.lr), .range = RANGE_POSITIVE,
+     .help = "learning rate at its highest; the optimizer's own unless given"},
+    {"momentum", 0, ARG_REAL, "X", AT(training.momentum), .range = RANGE_SHARE,
+     .help = "of momentum and nesterov, beta1 of adam; 0.9 unless given"},
+    {"beta2", 0, ARG_REAL, "X", AT(training.beta2), .range = RANGE_SHARE,
+     .help = "decay of the squared gradient; the optimizer's own unless given"},
+    {"epsilon", 0, ARG_REAL, "X", AT(training.epsilon), .range = RANGE_NOT_NEGATIVE,
+     .help = "added to the root of the squared gradient; 1e-8 unless given"},
+    {"weight-decay", 0, ARG_REAL, "X", AT(training.weight_decay), .range = RANGE_NOT_NEGATIVE,
+     .help = "w <- (1 - lr X) w in each step; the optimizer's own unless given"},
+    {"clip-norm", 0, ARG_REAL, "X", AT(training.clip_norm), .range = RANGE_NOT_NEGATIVE,
+     .help = "scale the gradient down to this norm; 0: not"},
+    {"schedule", 0, ARG_NAME, "NAME", AT(training.schedule), .registry = GEMMLP_SCHEDULES,
+     .help = "how the learning rate goes with the steps"},
+    {"warmup", 0, ARG_REAL, "FRACTION", AT(training.warmup), .range = RANGE_SHARE,
+     .help = "share of the steps in which the rate rises; the schedule's own unless given"},
+    {"schedule-factor", 0, ARG_REAL, "X", AT(training.schedule_factor), .range = RANGE_NOT_NEGATIVE,
+     .help = "factor of the schedules below; the schedule's own unless given"},
+    {"schedule-epochs", 0, ARG_REAL, "X", AT(training.schedule_epochs), .range = RANGE_POSITIVE,
+     .help = "epochs of the schedules below; the schedule's own unless given"},
+};
+
+static const struct arg run_rows[] = {
+    {"batch", 0, ARG_SIZE, "N", AT(training.batch), .lower = 1, .upper = ARG_COUNT_LIMIT,
+     .help = "examples per step"},
+    {"epochs", 0, ARG_SIZE, "N", AT(training.epochs), .lower = 1, .upper = ARG_COUNT_LIMIT,
+     .help = "passes over the training set"},
+    {"patience", 0, ARG_SIZE, "N", AT(training.patience), .upper = ARG_COUNT_LIMIT,
+     .help = "stop after N epochs without a better validation loss, and return to the best; "
+             "0: never"},
+    {"precision", 0, ARG_CHOICE, "f32|bf16", AT(precision),
+     .help = "of the computation; this version has f32"},
+};
+
+static const struct arg output_rows[] = {
+    {"model", 0, ARG_STRING, "FILE.safetensors", AT(model_path),
+     .help = "where to save the trained network"},
+    {"log", 0, ARG_STRING, "RUN.jsonl", AT(log_path),
+     .help = "append one JSON line for the run, each epoch and the end"},
+    {"config", 0, ARG_STRING, "FILE.ini", AT(config), .not_in_config = true,
+     .help = "options as 'name = value' lines; the command line overrides them"},
+};
+
+static bool check(struct train_options *options, const struct args *args, int *code)
+{
+    const struct command *command = args->command;
+    const struct data_options *data = &options->data;
+    double fraction;
+    if (!data->data) {
+        *code = gm_usage(command, "--data is missing");
+    } else if (strcmp(options->precision, "bf16") == 0) {
+        *code =
+            gm_usage(command, "--precision: bf16 is not available; this version computes in f32");
+    } else if (options->training.patience > 0 && !data->valid) {
+        *code = gm_usage(command, "--patience: needs --valid, whose loss it watches");
+    } else if (data->valid && gm_parse_real(data->valid, &fraction) &&
+               !(fraction > 0 && fraction < 1)) {
+        *code =
+            gm_usage(command, "--valid: expected a path or a fraction between 0 and 1, found '%s'",
+                     data->valid);
+    } else {
+        options->smoothing_given = gm_arg_given(args, "label-smoothing");
+        return true;
+    }
+    return false;
+}
+
+bool gm_train_parse(struct train_options *options, struct args *args, int argc, char **argv,
+                    int *code)
+{
+    train_defaults(options);
+    const struct arg_group groups[] = {
+        ARG_GROUP("data", gm_train_data_rows, &options->data),
+        ARG_GROUP("data, as it is used", more_data_rows, options),
+        ARG_GROUP("network", gm_network_rows, &options->network),
+        ARG_GROUP("objective", gm_objective_rows, &options->objective),
+        ARG_GROUP("optimizer", optimizer_rows, options),
+        ARG_GROUP("run", run_rows, options),
+        ARG_GROUP("machine", gm_compute_rows, &options->compute),
+        ARG_GROUP("output", output_rows, options),
+        ARG_GROUP("general", gm_common_rows, &options->common),
+    };
+    args->groups = groups;
+    args->group_count = sizeof groups / sizeof *groups;
+    bool good = gm_args_parse(args, argc, argv, code) && check(options, args, code);
+    args->groups = NULL;
+    return good;
+}
+
+double gm_train_smoothing(const struct train_options *options, gemmlp_task task)
+{
+    const char *loss = options->objective.loss;
+    bool suits = task == GEMMLP_CLASSIFY && (!loss || strcmp(loss, "cross_entropy") == 0);
+    return suits || options->smoothing_given ? options->objective.label_smoothing : 0;
+}
+
+/* The class that text[length] names; SIZE_MAX: there is none. */
+static size_t class_named(const gemmlp_model *model, const char *text, size_t length)
+{
+    const char *name;
+    char index_text[32];
+    for (size_t i = 0; (name = gemmlp_model_class_name(model, i)); i++) {
+        if (strlen(name) == length && strncmp(name, text, length) == 0) {
+            return i;
+        }
+    }
+    snprintf(index_text, sizeof index_text, "%.*s", length < 31 ? (int)length : 31, text);
+    size_t index;
+    return gm_parse_size(index_text, &index) && index < gm_model_outputs(model) ? index : SIZE_MAX;
+}
+
+static bool balanced_weights(const struct command *command, const gemmlp_dataset *train,
+                             size_t classes, double *weights, int *code)
+{
+    gemmlp_dataset_info info;
+    gemmlp_error error;
+    size_t *counts = calloc(classes, sizeof *counts);
+    if (!counts) {
+        *code = gm_failed_memory("the class counts");
+        return false;
+    }
+    gemmlp_dataset_info_get(train, &info);
+    bool good = gemmlp_dataset_class_counts(train, counts, &error) == GEMMLP_OK;
+    if (!good) {
+        *code = gm_failed_input(command, &error);
+    }
+    for (size_t i = 0; good && i < classes; i++) {
+        if (counts[i] > 0) {
+            weights[i] = (double)info.examples / ((double)classes * (double)counts[i]);
+        }
+    }
+    free(counts);
+    return good;
+}
+
+/* "a:1,b:3"; the last colon parts name and weight, so that names may have colons. */
+static bool listed_weights(const struct command *command, const char *text,
+                           const gemmlp_model *model, double *weights, int *code)
+{
+    for (const char *item = text;; item += strcspn(item, ",") + 1) {
+        size_t length = strcspn(item, ","), colon = length;
+        while (colon > 0 && item[colon - 1] != ':') {
+            colon--;
+        }
+        char number[32] = "";
+        double weight;
+        if (colon > 0 && length - colon < sizeof number) {
+            memcpy(number, item + colon, length - colon);
+        }
+        if (colon < 2 || !gm_parse_real(number, &weight) || weight < 0) {
+            *code = gm_usage(command, "--class-weights: expected CLASS:WEIGHT, found '%.*s'",
+                             (int)length, item);
+            return false;
+        }
+        size_t index = class_named(model, item, colon - 1);
+        if (index == SIZE_MAX) {
+            *code = gm_usage(command, "--class-weights: '%.*s' is none of the %zu classes",
+                             (int)(colon - 1), item, gm_model_outputs(model));
+            return false;
+        }
+        weights[index] = weight;
+        if (item[length] == '\0') {
+            return true;
+        }
+    }
+}
+
+bool gm_class_weights(const struct command *command, const char *text, const gemmlp_model *model,
+                      const gemmlp_dataset *train, double **out, int *code)
+{
+    size_t classes = gm_model_outputs(model);
+    *out = NULL;
+    if (!text) {
+        return true;
+    }
+    if (gemmlp_model_network(model)->task != GEMMLP_CLASSIFY) {
+        *code = gm_usage(command, "--class-weights: the task is %s, which has no classes",
+                         gm_task_name(gemmlp_model_network(model)->task));
+        return false;
+    }
+    double *weights = calloc(classes, sizeof *weights);
+    if (!weights) {
+        *code = gm_failed_memory("the class weights");
+        return false;
+    }
+    for (size_t i = 0; i < classes; i++) {
+        weights[i] = 1;
+    }
+    bool good = strcmp(text, "balanced") == 0
+                    ? balanced_weights(command, train, classes, weights, code)
+                    : listed_weights(command, text, model, weights, code);
+    if (!good) {
+        free(weights);
+        weights = NULL;
+    }
+    *out = weights;
+    return good;
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs what building and testing need (Debian), builds, runs all tests. Arguments go to `meson setup`;
+# BUILD names the build directory. The last line counts every single test.
+set -eu
+cd "$(dirname "$0")/.."
+build=${BUILD:-build-tests}
+
+sh bench/packages.sh libcmocka-dev
+if [ -f "$build/build.ninja" ]; then
+    meson configure "$build" "$@" >/dev/null
+else
+    meson setup "$build" "$@" >"$build.log" || { cat "$build.log" >&2; exit 1; }
+    rm -f "$build.log"
+fi
+ninja -C "$build" --quiet
+
+# One test at a time: they are parallel themselves.
+status=0
+CMOCKA_MESSAGE_OUTPUT=TAP meson test -C "$build" --no-rebuild --num-processes 1 --print-errorlogs ||
+    status=1
+log=$build/meson-logs/testlog.txt
+passed=$(grep -c '^ok ' "$log") || true
+failed=$(grep -cE '^(not ok|FAILED) ' "$log") || true
+[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1 # a crash or a time-out names no test
+echo "$passed passed, $failed failed"
+[ "$status" -eq 0 ] && [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

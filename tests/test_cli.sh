@@ -1,0 +1,707 @@
+#!/bin/sh
+# test_cli.sh GEMMLP DATASETS: the command line as its users and their scripts meet it: results on stdout,
+# messages on stderr, exit codes, and what happens when files, disks and numbers are bad. Prints one line
+# a check; the last line counts them; the exit code is 1 when one failed.
+
+gemmlp=$1
+datasets=$2
+if [ ! -x "$gemmlp" ] || [ ! -d "$datasets" ]; then
+    echo "usage: test_cli.sh GEMMLP DATASETS" >&2
+    exit 2
+fi
+case $gemmlp in /*) ;; *) gemmlp=$PWD/$gemmlp ;; esac
+case $datasets in /*) ;; *) datasets=$PWD/$datasets ;; esac
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/gemmlp-cli.XXXXXX") || exit 2
+mounted=
+clean_up() {
+    if [ -n "$mounted" ]; then
+        umount "$dir/small"
+    fi
+    rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 2' HUP INT TERM
+cd "$dir" || exit 2
+LC_ALL=C
+OMP_WAIT_POLICY=passive
+export LC_ALL OMP_WAIT_POLICY
+passed=0
+failed=0
+
+# ---- how a check is told -----------------------------------------------------------------------
+
+ok() {
+    passed=$((passed + 1))
+    echo "ok $1"
+}
+
+bad() {
+    failed=$((failed + 1))
+    echo "FAILED $1: $2"
+    if [ -s err ]; then
+        head -n 5 err | cut -c 1-200 | sed 's/^/    stderr: /'
+    fi
+}
+
+# verdict NAME REASON: by the exit status of the command before.
+verdict() {
+    if [ $? -eq 0 ]; then ok "$1"; else bad "$1" "$2"; fi
+}
+
+# run NAME CODE ARGUMENTS…: runs gemmlp; stdout and stderr are left in the files out and err.
+run() {
+    name=$1
+    want=$2
+    shift 2
+    "$gemmlp" "$@" >out 2>err </dev/null
+    code=$?
+    [ "$code" -eq "$want" ]
+    verdict "$name" "exit code $code instead of $want"
+}
+
+# says FILE EXTENDED-REGEX: whether what the last run printed matches.
+says() {
+    grep -Eq -e "$2" "$1"
+    verdict "$name, $1 says '$2'" "it does not"
+}
+
+silent() {
+    [ ! -s "$1" ]
+    verdict "$name, $1 is empty" "it is not: $(head -c 80 "$1")"
+}
+
+# refuses NAME CODE REGEX ARGUMENTS…: fails with one message, and nothing on stdout.
+refuses() {
+    what=$3
+    title=$1
+    expect=$2
+    shift 3
+    run "$title" "$expect" "$@"
+    says err "$what"
+    silent out
+    [ "$(grep -c '^gemmlp: ' err)" -eq 1 ]
+    verdict "$name, one message" "$(grep -c '^gemmlp: ' err) lines begin with 'gemmlp: '"
+}
+
+# is_json FILE: whether every line is one JSON value, by folding it from the inside out.
+is_json() {
+    awk '
+        { gsub(/"([^"\\]|\\.)*"/, "S")
+          gsub(/-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?/, "V")
+          gsub(/true|false|null/, "V")
+          gsub(/[ \t]/, "")
+          do {
+              n = gsub(/\{\}|\{S:[SV](,S:[SV])*\}/, "V")
+              n += gsub(/\[\]|\[[SV](,[SV])*\]/, "V")
+          } while (n > 0)
+          if ($0 != "V") wrong = 1 }
+        END { exit wrong || NR == 0 }' "$1"
+}
+
+# json_with KEY…: stdout is one JSON object that has these keys.
+json_with() {
+    is_json out && [ "$(wc -l <out)" -eq 1 ]
+    verdict "$name, stdout is one JSON object" "$(head -c 80 out)"
+    for key; do
+        grep -q "\"$key\": " out
+        verdict "$name, JSON has $key" "it has not"
+    done
+}
+
+# value KEY: a number or string of the JSON on stdout.
+value() {
+    sed -n "s/.*\"$1\": \"\{0,1\}\([^,\"}]*\).*/\1/p" out
+}
+
+# ---- small data --------------------------------------------------------------------------------
+
+be32() {
+    for shift in 16777216 65536 256 1; do
+        printf "\\$(printf '%03o' $(($1 / shift % 256)))"
+    done
+}
+
+# images FILE EXAMPLES ROWS COLUMNS: class i % 3 is a bright pixel in another place.
+images() {
+    {
+        be32 2051
+        be32 "$2"
+        be32 "$3"
+        be32 "$4"
+        i=0
+        while [ $i -lt "$2" ]; do
+            pixel=0
+            while [ $pixel -lt $(($3 * $4)) ]; do
+                if [ $((pixel % 3)) -eq $((i % 3)) ]; then bright=200; else bright=10; fi
+                printf "\\$(printf '%03o' $((bright + i * 7 % 30)))"
+                pixel=$((pixel + 1))
+            done
+            i=$((i + 1))
+        done
+    } >"$1"
+}
+
+# labels FILE EXAMPLES [CLASSES]
+labels() {
+    {
+        be32 2049
+        be32 "$2"
+        i=0
+        while [ $i -lt "$2" ]; do
+            printf "\\$(printf '%03o' $((i % ${3:-3})))"
+            i=$((i + 1))
+        done
+    } >"$1"
+}
+
+# pair DIRECTORY EXAMPLES ROWS COLUMNS: a training and a smaller test pair.
+pair() {
+    mkdir -p "$1"
+    images "$1/train-images-idx3-ubyte" "$2" "$3" "$4"
+    labels "$1/train-labels-idx1-ubyte" "$2"
+    images "$1/t10k-images-idx3-ubyte" 9 "$3" "$4"
+    labels "$1/t10k-labels-idx1-ubyte" 9
+}
+
+pair data 60 2 3
+pair wide 12 3 3
+small="--data data --hidden 8 --batch 10 --threads 1"
+
+# ---- help and version --------------------------------------------------------------------------
+
+test_help() {
+    run "help" 0 --help
+    says out '^  gemmlp train --data'
+    silent err
+    for command in train eval predict info gradcheck explain; do
+        says out "^  $command "
+    done
+    run "version" 0 --version
+    says out '^gemmlp [0-9]+\.[0-9]+\.[0-9]+$'
+    says out '^compiler +(gcc|clang|Clang|Ubuntu|Debian)'
+    says out '^BLAS +[^ ]'
+    says out '^providers .*reference'
+
+    for command in train eval predict info gradcheck explain; do
+        run "$command --help" 0 "$command" --help
+        [ "$(head -n 1 out | cut -c 1-$((10 + ${#command})))" = "  gemmlp $command " ]
+        verdict "$command --help opens with an example" "$(head -n 1 out)"
+        silent err
+        says out '^ +--json '
+    done
+    run "train --help" 0 train --help
+    for word in idx standardize_all relu softmax cross_entropy half_quadratic glorot adam nesterov \
+        one_cycle constant reference; do
+        says out "^  $word "
+    done
+    run "gradcheck --help" 0 gradcheck --help
+    says out '^  tanh '
+    says out '^  mse '
+    run "info --help" 0 info --help
+    says out '^  momentum '
+    for command in eval predict; do
+        run "$command --help" 0 "$command" --help
+        says out '^  reference '
+        says out '^  idx '
+    done
+    run "explain --help" 0 explain --help
+    says out '^  idx '
+}
+
+# ---- wrong usage -------------------------------------------------------------------------------
+
+test_usage() {
+    run "no command" 2
+    says err 'usage: gemmlp COMMAND'
+    silent out
+    refuses "unknown command" 2 "unknown command 'trian'; did you mean 'train'\? valid: train, eval" trian
+    says err "see 'gemmlp --help'"
+    refuses "unknown option" 2 "'--epoch'; did you mean '--epochs'\? valid: --data, " \
+        train --data data --epoch 3
+    says err "see 'gemmlp train --help'"
+    refuses "abbreviated option" 2 "'--opt'; did you mean '--optimizer'" train --data data --opt sgd
+    refuses "unknown letter" 2 "unknown option '-x'" train --data data -x
+    refuses "missing value" 2 '--batch: expected N, found nothing' train --data data --batch
+    refuses "option for a value" 2 "--model: expected FILE.safetensors, found the option '--data'" \
+        train --model --data data
+    refuses "empty value" 2 '--data: expected PATH, found nothing' train --data ''
+    refuses "extra argument" 2 "unexpected argument 'more'" train --data data more
+    refuses "flag with a wrong value" 2 "--json: expected yes or no, found 'maybe'" \
+        train --data data --json=maybe
+    refuses "no data" 2 '--data is missing' train
+    refuses "no model" 2 'MODEL is missing' eval --data data
+    refuses "info of nothing" 2 'expected one of MODEL' info
+    refuses "info of two things" 2 'expected one of MODEL' info --machine --data data
+    refuses "info of half a network" 2 '--outputs is missing' info --inputs 4
+
+    for number in 0 -1 +1 1.5 1e3 ' 1' 0x10 '' ten 99999999999999999999999; do
+        refuses "--batch '$number'" 2 '--batch: expected a whole number from 1 to [0-9]+, found' \
+            train --data data "--batch=$number"
+    done
+    for number in nan inf -inf 0 -1 1e999 0x1p3 1,5 '' '1 ' 1e; do
+        refuses "--lr '$number'" 2 '--lr: expected a number above 0, found' \
+            train --data data "--lr=$number"
+    done
+    refuses "--dropout 1" 2 '--dropout: expected a number from 0 to less than 1' \
+        train --data data --dropout 0.1,1
+    refuses "--hidden 4,,4" 2 "--hidden: expected a whole number .*value 2 of" \
+        train --data data --hidden 4,,4
+    for pair in activation:rleu:relu output-activation:softmx:softmax loss:cross-entropy:cross_entropy \
+        init:hee:he optimizer:adm:adam schedule:onecycle:one_cycle preprocess:standardise:standardize \
+        provider:referense:reference format:idxx:idx; do
+        option=${pair%%:*}
+        rest=${pair#*:}
+        refuses "--$option ${rest%%:*}" 2 \
+            "--$option: unknown [a-z]+ '${rest%%:*}'; did you mean '${rest#*:}'\? valid: " \
+            train --data data "--$option" "${rest%%:*}"
+    done
+    refuses "--task" 2 "--task: expected classify\|regress\|multilabel, found 'classif'" \
+        train --data data --task classif
+    refuses "too many activations" 2 '--activation: 3 values for 2 hidden layers' \
+        train --data data --hidden 4,4 --activation relu,tanh,relu
+    refuses "bf16" 2 'this version computes in f32' train --data data --precision bf16
+    refuses "patience alone" 2 '--patience: needs --valid' train --data data --patience 3
+    refuses "--valid 1.5" 2 'a fraction between 0 and 1' train --data data --valid 1.5
+    refuses "--class-weights x:1" 2 "'x' is none of the 3 classes" \
+        train --data data --class-weights x:1
+    refuses "--class-weights 1" 2 "expected CLASS:WEIGHT, found '1'" \
+        train --data data --class-weights 1
+    refuses "--class-weights 0:-1" 2 'expected CLASS:WEIGHT' train --data data --class-weights 0:-1
+}
+
+# ---- what works --------------------------------------------------------------------------------
+
+test_train() {
+    run "train" 0 train $small --epochs 30 --model small.safetensors --log run.jsonl
+    says out '^test accuracy +[0-9.]+ %$'
+    says out '^training .*examples/s.*GFLOP/s$'
+    says out '^model +small.safetensors$'
+    says err '^1 thread \(--threads\); .*; 6-8-3, 83 parameters, 60 examples$'
+    says err '^epoch 30/30  loss [0-9.]+  accuracy'
+    [ -s small.safetensors ]
+    verdict "train saves the model" "no file"
+    [ "$(grep -c '^epoch .*/30  loss' err)" -eq 30 ]
+    verdict "train prints a line an epoch" "$(grep -c '^epoch' err) lines"
+
+    is_json run.jsonl
+    verdict "the log is JSON, line by line" "it is not"
+    [ "$(wc -l <run.jsonl)" -eq 32 ]
+    verdict "the log has a line for run, each epoch and end" "$(wc -l <run.jsonl) lines"
+    head -n 1 run.jsonl | grep '"event":"run"' | grep '"command":\["gemmlp","train"' |
+        grep '"version":' | grep '"provider_version":' | grep '"seed":0' | grep -q '"optimizer":"adam"'
+    verdict "the log's first line repeats the run" "$(head -n 1 run.jsonl)"
+    sed -n 2p run.jsonl | grep '"event":"epoch","epoch":1,"step":6,"lr":' |
+        grep '"train_loss":' | grep '"train_accuracy":' | grep '"gflops":' | grep -q '"seconds":'
+    verdict "the log has epochs" "$(sed -n 2p run.jsonl)"
+    tail -n 1 run.jsonl | grep '"event":"end","status":"finished"' | grep -q '"test_accuracy":'
+    verdict "the log has an end" "$(tail -n 1 run.jsonl)"
+
+    run "train again" 0 train $small --epochs 1 --log run.jsonl --quiet
+    [ "$(wc -l <run.jsonl)" -eq 35 ]
+    verdict "the log is appended to" "$(wc -l <run.jsonl) lines"
+    silent err
+
+    run "train --json" 0 train $small --epochs 4 --json --quiet --valid 0.2 --model other.safetensors
+    silent err
+    json_with model examples features outputs parameters epochs steps train_loss valid_loss \
+        valid_accuracy test_loss test_accuracy train_seconds wall_seconds examples_per_second gflops \
+        threads provider provider_version precision seed peak_rss_bytes
+    [ "$(value examples) $(value epochs) $(value steps)" = "48 4 20" ]
+    verdict "train --json counts" "$(value examples) examples, $(value epochs) epochs, $(value steps) steps"
+
+    run "train with patience" 0 train $small --epochs 300 --valid 0.2 --patience 2 --lr 0.5 \
+        --optimizer sgd --schedule constant --json --quiet
+    says out '"best_epoch": '
+    [ "$(value epochs)" -lt 300 ]
+    verdict "patience stops early" "$(value epochs) epochs"
+
+    run "train without a test pair" 0 train --data data/train-images-idx3-ubyte --hidden none \
+        --epochs 2 --threads 1 --valid data/t10k-images-idx3-ubyte --json
+    json_with valid_loss valid_accuracy
+    [ -z "$(value test_loss)" ]
+    verdict "keys that do not apply are absent" "test_loss is $(value test_loss)"
+
+    run "train to regress" 0 train $small --task regress --epochs 2 --json
+    json_with test_loss rmse r2
+    [ -z "$(value test_accuracy)" ]
+    verdict "no accuracy of a regression" "it is $(value test_accuracy)"
+
+    run "train with class weights" 0 train $small --epochs 1 --class-weights balanced
+    run "train with named class weights" 0 train $small --epochs 1 --class-weights 0:1,2:3.5
+    run "train with all options" 0 train $small --epochs 2 --hidden 8,6 --activation tanh,gelu \
+        --output-activation softmax --init glorot,he,nielsen --dropout 0.1,0 --loss cross_entropy \
+        --label-smoothing 0.1 --l1 1e-5 --l2 1e-4 --preprocess scale --seed 7 --optimizer adamw \
+        --lr 0.01 --momentum 0.8 --beta2 0.99 --epsilon 1e-7 --weight-decay 0.01 --clip-norm 5 \
+        --schedule step --warmup 0.1 --schedule-factor 0.5 --schedule-epochs 1 --task classify \
+        --format idx --precision f32 --provider reference --test data
+}
+
+test_repeat() {
+    "$gemmlp" train $small --epochs 3 --seed 5 --model a.safetensors >/dev/null 2>&1
+    "$gemmlp" train --seed 5 $small --model b.safetensors --epochs 3 >/dev/null 2>&1
+    "$gemmlp" train $small --epochs 3 --seed 6 --model c.safetensors >/dev/null 2>&1
+    cmp -s a.safetensors b.safetensors
+    verdict "the same seed gives the same model" "the files differ"
+    ! cmp -s a.safetensors c.safetensors
+    verdict "another seed gives another model" "the files are the same"
+}
+
+test_models() {
+    run "eval" 0 eval small.safetensors --data data --threads 1
+    says out '^examples +9$'
+    says out '^accuracy +[0-9.]+ %$'
+    says out '^loss +[0-9.]+$'
+    run "eval --confusion" 0 eval small.safetensors --data data --confusion --threads 1
+    says out 'row: label; column: prediction'
+    run "eval --json" 0 eval small.safetensors --data data --json --confusion --threads 1
+    json_with examples loss accuracy confusion
+    run "eval --part train" 0 eval small.safetensors --data data --part train --json --threads 1
+    [ "$(value examples)" = 60 ]
+    verdict "eval --part train reads the training pair" "$(value examples) examples"
+    refuses "eval --part of a file" 2 'is one file' \
+        eval small.safetensors --data data/t10k-images-idx3-ubyte --part test
+
+    run "predict" 0 predict small.safetensors --data data --threads 1
+    [ "$(head -n 1 out)" = "example,prediction" ] && [ "$(wc -l <out)" -eq 10 ]
+    verdict "predict has a header and a line an example" "$(head -n 1 out), $(wc -l <out) lines"
+    run "predict --proba" 0 predict --proba small.safetensors --data data --threads 1
+    says out '^example,prediction,probability_0,probability_1,probability_2$'
+    awk -F, 'NR > 1 { if (NF != 5) wrong = 1
+                      sum = $3 + $4 + $5; if (sum < 0.9999 || sum > 1.0001) wrong = 1
+                      best = 0; for (i = 1; i < 3; i++) if ($(3 + i) > $(3 + best)) best = i
+                      if (best != $2) wrong = 1 }
+             END { exit wrong }' out
+    verdict "probabilities sum to 1 and the largest is predicted" "they do not"
+    mv out printed
+    run "predict --output" 0 predict small.safetensors --proba --data data --output p.csv --json --threads 1
+    cmp -s printed p.csv
+    verdict "predict --output writes what is printed otherwise" "they differ"
+    json_with examples output
+    [ -z "$(ls p.csv.* 2>/dev/null)" ]
+    verdict "predict leaves no temporary file" "$(ls p.csv.*)"
+    ln -s p.csv link.csv
+    run "predict to a link" 0 predict small.safetensors --data data --output link.csv --threads 1
+    [ -L link.csv ] && head -n 1 p.csv | grep -qx 'example,prediction'
+    verdict "predict keeps a link and replaces its file" "it does not"
+    refuses "predict --json without --output" 2 'needs --output' \
+        predict small.safetensors --data data --json
+
+    run "info MODEL" 0 info small.safetensors
+    says out '^network +6-8-3$'
+    says out '^classes +3: 0, 1, 2$'
+    says out '^parameters +83, of which 72 weights$'
+    says out 'memory, adam with batches of 128'
+    run "info MODEL --json" 0 info small.safetensors --json --batch 64 --optimizer sgd
+    json_with layers parameters weights flop_train flop_step bytes_training classes
+    run "info --data" 0 info --data data
+    says out 'examples +60$'
+    says out 'class 2 +20 \(33\.33 %\)'
+    run "info --data --json" 0 info --data data --json
+    json_with train test examples class_counts
+    run "info --machine" 0 info --machine
+    says out '^threads +[1-9]'
+    run "info --machine --json" 0 info --machine --json
+    json_with cpu threads providers
+    run "info of a network" 0 info --inputs 784 --outputs 10 --hidden 128,64 --json
+    [ "$(value weights)" = 109184 ]
+    verdict "info counts weights" "$(value weights)"
+    says out '"flop_train": 454400.0,' # 6 x 109184 - 2 x 784 x 128
+}
+
+test_gradcheck() {
+    run "gradcheck" 0 gradcheck
+    says out '^max relative error +[0-9.e-]+ \(tolerance 1e-07\)$'
+    run "gradcheck --json" 0 gradcheck --json --activation tanh --l2 0.1 --samples 20
+    json_with parameters_checked max_relative_error tolerance
+    run "gradcheck that is too strict" 1 gradcheck --tolerance 1e-18 --json
+    says err 'exceeds the tolerance 1e-18'
+    says out '"passed": false'
+    run "gradcheck of nothing" 1 gradcheck --task regress --hidden none --output-activation relu \
+        --init zeros
+    says err 'proves nothing'
+    for task in classify regress multilabel; do
+        run "gradcheck --task $task" 0 gradcheck --task "$task" --activation gelu
+    done
+}
+
+test_explain() {
+    run "explain" 0 explain small.safetensors --data data --example 1
+    says out '^example 1 of data/t10k-images-idx3-ubyte: label 1, prediction [0-2] '
+    says out 'dC0/dw'
+    says out 'really changes by'
+    [ "$(grep -c '^w^([01])_' out)" -eq 3 ]
+    verdict "explain shows three weights" "$(grep -c '^w^([01])_' out)"
+    ! LC_ALL=C grep -q '[^ -~]' out
+    verdict "explain in ASCII" "$(LC_ALL=C grep '[^ -~]' out | head -n 1)"
+    run "explain a hidden weight" 0 explain small.safetensors --data data --example 2 --weight 0,3,5 --nudge 1e-4
+    says out '^w\^\(0\)_3,5 = '
+    says out 'over the 3 neurons i of layer 1:'
+    says out 'all together'
+    run "explain an output weight" 0 explain small.safetensors --data data --weight 1,2,7
+    says out 'softmax: not a_2 alone'
+    run "explain --json" 0 explain small.safetensors --data data --example 1 --weight 0,1,1 --json
+    json_with example cost weights dC_dw dz_dw da_dz dC_da paths average_dC_dw cost_nudged
+    awk -v cost="$(value cost)" -v after="$(value cost_nudged)" -v slope="$(value dC_dw)" \
+        -v h="$(value nudge)" 'BEGIN {
+            difference = (after - cost) - slope * h
+            if (difference < 0) difference = -difference
+            exit !(difference <= 0.05 * h) }'
+    verdict "a nudge does what the derivative says" "it does not"
+    if [ "$(LC_ALL=C.UTF-8 locale charmap 2>/dev/null)" = UTF-8 ]; then
+        LC_ALL=C.UTF-8 "$gemmlp" explain small.safetensors --data data >out 2>err
+        grep -q '∂C₀/∂w' out
+        verdict "explain in UTF-8" "no symbols"
+    fi
+    refuses "explain an example too many" 2 'has examples 0 to 8, found 9' \
+        explain small.safetensors --data data --example 9
+    refuses "explain a layer too many" 2 'layer 2' explain small.safetensors --data data --weight 2,0,0
+    refuses "explain half a weight" 2 'expected three numbers L,J,K, found 2' \
+        explain small.safetensors --data data --weight 2,0
+    refuses "explain without a nudge" 2 '--nudge: expected a number other than 0' \
+        explain small.safetensors --data data --nudge 0
+}
+
+# ---- bad files ---------------------------------------------------------------------------------
+
+test_bad_data() {
+    refuses "data that is missing" 3 'nowhere' train --data nowhere
+    refuses "eval of missing data" 3 'nowhere' eval small.safetensors --data nowhere
+    mkdir -p empty
+    refuses "an empty directory" 3 'empty' train --data empty
+    : >empty/train-images-idx3-ubyte
+    labels empty/train-labels-idx1-ubyte 3
+    refuses "an empty file" 3 'train-images-idx3-ubyte' train --data empty
+    pair short 12 2 3
+    head -c 50 data/train-images-idx3-ubyte >short/train-images-idx3-ubyte
+    refuses "a truncated file" 3 'train-images-idx3-ubyte' train --data short
+    pair fewer 12 2 3
+    labels fewer/train-labels-idx1-ubyte 11
+    refuses "too few labels" 3 '12.*11|11.*12' train --data fewer
+    echo "this is not IDX" >text
+    refuses "text" 3 'text' train --data text
+    refuses "test data of another width" 3 '9 features, .* has 6|6 features, .* has 9' \
+        train --data data --test wide
+    refuses "data of another width than the model's" 3 '6.*9|9.*6' eval small.safetensors --data wide
+    refuses "the same in predict" 3 '6.*9|9.*6' predict small.safetensors --data wide
+    refuses "the same in explain" 3 '6.*9|9.*6' explain small.safetensors --data wide
+    pair classes 12 2 3
+    labels classes/t10k-labels-idx1-ubyte 9 5
+    refuses "labels the model does not know" 3 'label [34]' eval small.safetensors --data classes
+}
+
+test_bad_models() {
+    refuses "a model that is missing" 3 'nothing.safetensors' eval nothing.safetensors --data data
+    refuses "info of a missing model" 3 'nothing.safetensors' info nothing.safetensors
+    : >none.safetensors
+    refuses "an empty model" 3 'none.safetensors' eval none.safetensors --data data
+    size=$(wc -c <small.safetensors)
+    for keep in 4 60 $((size / 2)) $((size - 1)); do
+        head -c "$keep" small.safetensors >cut.safetensors
+        refuses "a model cut to $keep bytes" 3 'cut.safetensors' predict cut.safetensors --data data
+    done
+    refuses "data for a model" 3 'train-images' eval data/train-images-idx3-ubyte --data data
+}
+
+# ---- where results go --------------------------------------------------------------------------
+
+test_outputs() {
+    refuses "a model in a missing directory" 1 'missing/m.safetensors: ' \
+        train $small --model missing/m.safetensors
+    refuses "a model over a directory" 1 'data: ' train $small --model data
+    refuses "a log in a missing directory" 1 'missing/r.jsonl: ' train $small --log missing/r.jsonl
+    refuses "predictions in a missing directory" 1 'missing/p.csv' \
+        predict small.safetensors --data data --output missing/p.csv
+    if [ "$(id -u)" -ne 0 ]; then
+        mkdir -p locked
+        chmod 500 locked
+        refuses "a directory without permission" 1 'locked/m.safetensors: ' \
+            train $small --model locked/m.safetensors
+    fi
+    if [ -c /dev/full ]; then
+        for line in "info --machine" "eval small.safetensors --data data --json" \
+            "predict small.safetensors --data data" "train $small --epochs 1 --quiet" "train --help" \
+            "--version" "gradcheck" "explain small.safetensors --data data"; do
+            "$gemmlp" $line >/dev/full 2>err
+            code=$?
+            [ $code -eq 1 ] && grep -q 'standard output: No space left' err
+            verdict "stdout is full: $line" "exit code $code"
+        done
+        run "a full log" 1 train $small --epochs 2 --log /dev/full --model kept.safetensors
+        says err '^gemmlp: /dev/full: No space left'
+        says out '^model +kept.safetensors'
+        run "the model of a run with a full log" 0 info kept.safetensors
+        run "a full model file" 1 train $small --epochs 1 --model /dev/full
+        says err '/dev/full'
+        says out '^test accuracy'
+        run "full predictions" 1 predict small.safetensors --data data --output /dev/full
+        says err '/dev/full: No space left'
+        [ -c /dev/full ]
+        verdict "devices are written to, not replaced" "/dev/full is a file now"
+    else
+        echo "skipped: full outputs (needs /dev/full)"
+    fi
+    "$gemmlp" info small.safetensors >&- 2>err
+    code=$?
+    [ $code -eq 1 ]
+    verdict "stdout is closed" "exit code $code"
+    "$gemmlp" train $small --epochs 1 --model closed.safetensors --log closed.jsonl >&- 2>/dev/null
+    is_json closed.jsonl && "$gemmlp" info closed.safetensors >/dev/null
+    verdict "with stdout closed, results stay out of the files" "$(head -c 80 closed.jsonl)"
+}
+
+# A file system with a few kilobytes: what was there before must survive.
+test_disk_full() {
+    mkdir -p small
+    if [ "$(id -u)" -ne 0 ] || ! mount -t tmpfs -o size=32k gemmlp-test small 2>/dev/null; then
+        echo "skipped: a full disk (needs root and tmpfs)"
+        return
+    fi
+    mounted=yes
+    "$gemmlp" train $small --epochs 1 --model small/m.safetensors --quiet >/dev/null 2>&1
+    cp small/m.safetensors before
+    "$gemmlp" predict small.safetensors --data data >small/p.csv 2>err
+    cp small/p.csv before.csv
+    dd if=/dev/zero of=small/fill bs=1024 count=64 2>/dev/null
+    run "train to a full disk" 1 train $small --epochs 1 --model small/m.safetensors
+    says err 'small/m.safetensors.*No space left'
+    cmp -s before small/m.safetensors
+    verdict "the model from before survives a full disk" "it changed"
+    run "predict to a full disk" 1 predict small.safetensors --data data --proba --part train \
+        --output small/p.csv
+    says err 'small/p.csv: No space left'
+    cmp -s before.csv small/p.csv
+    verdict "the predictions from before survive a full disk" "they changed"
+    [ "$(ls small)" = "$(printf 'fill\nm.safetensors\np.csv')" ]
+    verdict "a full disk leaves no temporary files" "$(ls small)"
+    umount small && mounted=
+}
+
+test_divergence() {
+    rm -f run.jsonl
+    run "divergence" 4 train $small --epochs 3 --optimizer sgd --schedule constant --lr 1e30 \
+        --model diverged.safetensors --log run.jsonl --json
+    says err '^gemmlp: .*(diverged|NaN|nan|inf)'
+    says err '^gemmlp: diverged.safetensors holds the '
+    json_with status model
+    says out '"status": "diverged"'
+    run "the model of a divergence" 0 eval diverged.safetensors --data data
+    tail -n 1 run.jsonl | grep -q '"event":"end","status":"diverged"'
+    verdict "the log tells of a divergence" "$(tail -n 1 run.jsonl)"
+}
+
+# ---- configuration files -----------------------------------------------------------------------
+
+# config LINE…: writes c.ini
+config() {
+    printf '%s\n' "$@" >c.ini
+}
+
+test_config() {
+    config '; a comment' '[network]' 'hidden = 5,4' '' '[run]' '  epochs = 2' 'batch=20 ; as given' \
+        'json = yes' 'quiet = yes'
+    run "config" 0 train --data data --threads 1 --config c.ini
+    json_with parameters
+    silent err
+    [ "$(value parameters) $(value epochs) $(value steps)" = "74 2 6" ]
+    verdict "config sets options" "$(value parameters) parameters, $(value epochs) epochs, $(value steps) steps"
+    run "config overridden" 0 train --config c.ini --data data --threads 1 --epochs 3 --hidden none
+    [ "$(value parameters) $(value epochs)" = "21 3" ]
+    verdict "the command line overrides it" "$(value parameters) parameters, $(value epochs) epochs"
+    run "config flag overridden" 0 train --config c.ini --data data --threads 1 --json=no
+    says out '^test accuracy'
+
+    config '[run]' 'epochs = 2' 'epoch = 3'
+    refuses "config with an unknown key" 2 "c.ini:3: unknown option 'epoch'; did you mean 'epochs'" \
+        train --data data --config c.ini
+    config 'lr = fast'
+    refuses "config with a bad value" 2 "c.ini:1: lr: expected a number above 0, found 'fast'" \
+        train --data data --config c.ini
+    refuses "config with a bad value, overridden" 2 'c.ini:1: lr: ' \
+        train --data data --config c.ini --lr 0.1
+    config 'epochs = 2' 'what is this'
+    refuses "config with a line that is none" 2 "c.ini:2: expected 'option = value'" \
+        train --data data --config c.ini
+    config '[run' 'epochs = 2'
+    refuses "config with a broken section" 2 'c.ini:1: ' train --data data --config c.ini
+    config 'epochs = 2' '' 'epochs = 3'
+    refuses "config that says a thing twice" 2 "c.ini:3: 'epochs' stands in line 1 already" \
+        train --data data --config c.ini
+    config 'config = c.ini'
+    refuses "config in config" 2 "c.ini:1: 'config' is for the command line only" \
+        train --data data --config c.ini
+    config "hidden = $(printf '1,%.0s' 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0)1$(printf '%200s' '')"
+    refuses "config with a long line" 2 'c.ini:1: line is longer than' train --data data --config c.ini
+    refuses "config that is missing" 2 'no.ini: No such file' train --data data --config no.ini
+    refuses "config that is a directory" 2 'empty: Is a directory' train --data data --config empty
+}
+
+# ---- terminals and the real thing --------------------------------------------------------------
+
+# On a pseudo-terminal of 60 columns, by script(1) of util-linux; the transcript is left in the file tty.
+on_terminal() {
+    script -qec "stty cols 60; $1 '$gemmlp' train --data '$datasets/mnist' --hidden 64 --epochs 1 \
+        --threads 1 --batch 20" /dev/null </dev/null >tty 2>&1
+}
+
+test_terminal() {
+    if ! script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+        echo "skipped: progress on a terminal (needs script)"
+        return
+    fi
+    escape=$(printf '\033')
+    TERM=xterm
+    export TERM
+    unset NO_COLOR
+    on_terminal ""
+    grep -q "${escape}\[36m#*" tty
+    verdict "a coloured bar on a terminal" "none"
+    tr '\r' '\n' <tty | sed "s/${escape}\[[0-9;]*[mK]//g" | grep '\[[# ]*\]' >bars
+    awk 'length > 60 { wrong = 1 } END { exit wrong || NR == 0 }' bars
+    verdict "the bar fits the terminal" "$(awk 'length > 60' bars | head -n 1)"
+    grep -q 'left' bars
+    verdict "the bar says how much time is left" "$(head -n 1 bars)"
+    on_terminal "NO_COLOR=1"
+    grep -q '\[#* *\]' tty && ! grep -q "${escape}\[36m" tty
+    verdict "a bar without colour by NO_COLOR" "$(head -c 200 tty)"
+    on_terminal "TERM=dumb"
+    ! grep -q "$escape" tty
+    verdict "plain lines on a dumb terminal" "$(head -c 200 tty)"
+}
+
+test_mnist() {
+    if [ ! -d "$datasets/mnist" ]; then
+        bad "mnist" "$datasets/mnist is missing"
+        return
+    fi
+    run "mnist" 0 train --data "$datasets/mnist" --hidden 32 --epochs 1 --threads 1 --json --quiet \
+        --model mnist.safetensors
+    json_with test_accuracy
+    [ "$(value examples) $(value features) $(value outputs)" = "60000 784 10" ]
+    verdict "mnist has 60000 examples" "$(value examples) $(value features) $(value outputs)"
+    awk -v a="$(value test_accuracy)" 'BEGIN { exit !(a > 0.93) }'
+    verdict "mnist in one epoch" "accuracy $(value test_accuracy)"
+    accuracy=$(value test_accuracy)
+    run "mnist, eval" 0 eval mnist.safetensors --data "$datasets/mnist" --threads 1 --json
+    [ "$(value accuracy)" = "$accuracy" ]
+    verdict "eval agrees with train" "$(value accuracy), not $accuracy"
+}
+
+test_help
+test_usage
+test_train
+test_repeat
+test_models
+test_gradcheck
+test_explain
+test_bad_data
+test_bad_models
+test_outputs
+test_disk_full
+test_divergence
+test_config
+test_terminal
+test_mnist
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

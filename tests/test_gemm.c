@@ -1,0 +1,457 @@
+/* test_gemm.c: every provider against the reference one, the reference against products worked out
+ * by hand; that the epilogue sees each element once; and what cannot be multiplied.
+ *
+ * The bound. Let u be the unit roundoff, 2^-24 or 2^-53. A sum of k products in any order, scaled
+ * by alpha, plus beta C0, is met by at most k + 2 roundings per term, so (Higham, "Accuracy and
+ * Stability of Numerical Algorithms", 2002, section 3.5), with row a_i of op(A) and column b_j of
+ * op(B),
+ *
+ *     |computed - exact|_ij  <=  g (|alpha| |a_i| |b_j|  +  |beta| |C0_ij|),    g = (k + 2) u / (1
+ * - (k + 2) u)
+ *
+ * where sum_l |a_il| |b_lj| was replaced by |a_i| |b_j|, Euclidean norms (Cauchy and Schwarz).
+ * alpha and beta are numbers that float holds. In double the reference errs as much itself: both
+ * get the bound. */
+#include "support.h"
+
+#include <limits.h>
+#include <omp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linalg/gemm.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const struct gemm_provider *const reference = &gm_gemm_reference;
+
+/* ---- matrices of either precision ------------------------------------------------------------ */
+
+static size_t element_size(enum gemm_precision precision)
+{
+    return precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+}
+
+static double get(enum gemm_precision precision, const void *matrix, size_t index)
+{
+    return precision == GEMM_F64 ? ((const double *)matrix)[index]
+                                 : (double)((const float *)matrix)[index];
+}
+
+static void set(enum gemm_precision precision, void *matrix, size_t index, double value)
+{
+    if (precision == GEMM_F64)
+        ((double *)matrix)[index] = value;
+    else
+        ((float *)matrix)[index] = (float)value;
+}
+
+/* (rows x ld): random numbers in [-1, 1) in the first `columns` columns, `rest` in the others. */
+static void *matrix_create(enum gemm_precision precision, size_t rows, size_t columns, size_t ld,
+                           uint64_t seed, double rest)
+{
+    void *matrix = malloc(rows * ld * element_size(precision));
+    assert_non_null(matrix);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < ld; j++)
+            set(precision, matrix, i * ld + j,
+                j < columns ? (double)(float)(2 * random_uniform(&seed) - 1) : rest);
+    return matrix;
+}
+
+/* The Euclidean norm of n elements, `stride` apart. */
+static double norm(enum gemm_precision precision, const void *matrix, size_t first, size_t stride,
+                   size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double x = get(precision, matrix, first + i * stride);
+        sum += x * x;
+    }
+    return sqrt(sum);
+}
+
+/* ---- provider against reference -------------------------------------------------------------- */
+
+static void run(const struct gemm_provider *provider, const struct gemm_problem *problem,
+                double alpha, const void *a, const void *b, double beta, void *c,
+                const struct gemm_epilogue *epilogue)
+{
+    struct gemm gemm;
+    assert_int_equal(gm_gemm_prepare(&gemm, provider, problem, NULL), GEMMLP_OK);
+    gm_gemm_run(&gemm, alpha, a, b, beta, c, epilogue);
+    gm_gemm_release(&gemm);
+    assert_null(gemm.provider);
+}
+
+static const char *describe(const struct gemm_provider *provider, const struct gemm_problem *p,
+                            double alpha, double beta)
+{
+    static char text[200];
+    snprintf(text, sizeof text,
+             "%s %s %c%c m %zu n %zu k %zu lda %zu ldb %zu ldc %zu alpha %g beta %g",
+             provider->name, p->precision == GEMM_F64 ? "f64" : "f32", p->transpose_a ? 'T' : 'N',
+             p->transpose_b ? 'T' : 'N', p->m, p->n, p->k, p->lda, p->ldb, p->ldc, alpha, beta);
+    return text;
+}
+
+static const double PAD = -77; /* beyond the last column of C, where nothing may be written */
+
+/* The largest error relative to the bound above. */
+static double residual(const struct gemm_problem *p, double alpha, const void *a, const void *b,
+                       double beta, const void *c_before, const void *c, const void *expected)
+{
+    const enum gemm_precision precision = p->precision;
+    const double u = precision == GEMM_F64 ? 0x1p-53 : 0x1p-24, roundings = (double)p->k + 2;
+    const double g = roundings * u / (1 - roundings * u) * (precision == GEMM_F64 ? 2 : 1);
+    double *a_norm = malloc(p->m * sizeof *a_norm), worst = 0;
+    assert_non_null(a_norm);
+    for (size_t i = 0; i < p->m; i++)
+        a_norm[i] =
+            norm(precision, a, p->transpose_a ? i : i * p->lda, p->transpose_a ? p->lda : 1, p->k);
+    for (size_t j = 0; j < p->n; j++) {
+        double b_norm =
+            norm(precision, b, p->transpose_b ? j * p->ldb : j, p->transpose_b ? 1 : p->ldb, p->k);
+        for (size_t i = 0; i < p->m; i++) {
+            size_t at = i * p->ldc + j;
+            double scale = fabs(alpha) * a_norm[i] * b_norm;
+            scale += beta != 0 ? fabs(beta * get(precision, c_before, at)) : 0;
+            double error = fabs(get(precision, c, at) - get(precision, expected, at));
+            /* Not a ratio of zeros: alpha = beta = 0 must leave zero. NaN stays the worst. */
+            double relative = scale > 0 ? error / (g * scale) : error == 0 ? 0 : INFINITY;
+            worst = relative <= worst ? worst : isnan(relative) ? INFINITY : relative;
+        }
+    }
+    free(a_norm);
+    return worst;
+}
+
+static void compare(const struct gemm_provider *provider, const struct gemm_problem *p,
+                    double alpha, double beta, uint64_t seed)
+{
+    const enum gemm_precision precision = p->precision;
+    const size_t bytes = p->m * p->ldc * element_size(precision);
+    /* NaN in what must not be read. */
+    void *a = matrix_create(precision, p->transpose_a ? p->k : p->m, p->transpose_a ? p->m : p->k,
+                            p->lda, seed, NAN);
+    void *b = matrix_create(precision, p->transpose_b ? p->n : p->k, p->transpose_b ? p->k : p->n,
+                            p->ldb, seed + 1, NAN);
+    void *before = matrix_create(precision, p->m, p->n, p->ldc, seed + 2, PAD);
+    for (size_t i = 0; beta == 0 && i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++)
+            set(precision, before, i * p->ldc + j, NAN);
+    void *c = malloc(bytes), *expected = malloc(bytes);
+    assert_non_null(c);
+    assert_non_null(expected);
+    memcpy(c, before, bytes);
+    memcpy(expected, before, bytes);
+    run(provider, p, alpha, a, b, beta, c, NULL);
+    run(reference, p, alpha, a, b, beta, expected, NULL);
+    const char *what = describe(provider, p, alpha, beta);
+    assert_at_most(residual(p, alpha, a, b, beta, before, c, expected), 1, what);
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = p->n; j < p->ldc; j++)
+            if (get(precision, c, i * p->ldc + j) != PAD)
+                fail_msg("%s: column %zu of C was written", what, j);
+    free(a);
+    free(b);
+    free(before);
+    free(c);
+    free(expected);
+}
+
+static const struct {
+    double alpha, beta;
+} factors[] = {{1, 0}, {-0.0078125, 1}, {0.5, -1.75}, {1, 1}, {0, 1}, {0, 0}, {-2, 0.25}};
+
+/* Every size with every other, NN, NT, TN and TT, float and double; factors, pads and one or two
+ * threads in turn, so that each meets all of the others. */
+static void test_products(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 2, 3, 17, 31, 64, 65, 129};
+    const size_t s = COUNT(sizes);
+    const int threads = omp_get_max_threads();
+    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
+        if (gm_gemm_provider_at(p) == reference)
+            continue;
+        size_t turn = 0;
+        for (size_t i = 0; i < s * s * s; i++) {
+            for (size_t kind = 0; kind < 8; kind++, turn++) {
+                struct gemm_problem problem = {
+                    .precision = kind & 1 ? GEMM_F64 : GEMM_F32,
+                    .transpose_a = kind & 2,
+                    .transpose_b = kind & 4,
+                    .m = sizes[i % s],
+                    .n = sizes[i / s % s],
+                    .k = sizes[i / s / s],
+                };
+                problem.lda = (problem.transpose_a ? problem.m : problem.k) + turn % 3;
+                problem.ldb = (problem.transpose_b ? problem.k : problem.n) + turn % 5;
+                problem.ldc = problem.n + turn % 11 / 2;
+                const size_t f = (turn + i) % COUNT(factors);
+                omp_set_num_threads(1 + turn / 8 % 2);
+                compare(gm_gemm_provider_at(p), &problem, factors[f].alpha, factors[f].beta, turn);
+            }
+        }
+    }
+    omp_set_num_threads(threads);
+}
+
+/* The shapes of networks: large and thin, sums that are long. */
+static void test_network_shapes(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {
+        {256, 128, 784}, {256, 10, 300}, {1, 300, 784}, {10, 30, 784}, {784, 1, 64},
+        {3, 2, 20000},   {1, 5000, 3},   {5000, 1, 3},  {1, 1, 4097},  {250, 251, 253}};
+    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
+        for (size_t i = 0; i < COUNT(shapes) * 8; i++) {
+            const size_t *shape = shapes[i / 8];
+            struct gemm_problem problem = {.precision = i & 1 ? GEMM_F64 : GEMM_F32,
+                                           .transpose_a = i & 2,
+                                           .transpose_b = i & 4,
+                                           .m = shape[0],
+                                           .n = shape[1],
+                                           .k = shape[2],
+                                           .ldc = shape[1]};
+            problem.lda = problem.transpose_a ? problem.m : problem.k;
+            problem.ldb = problem.transpose_b ? problem.k : problem.n;
+            if (gm_gemm_provider_at(p) != reference)
+                compare(gm_gemm_provider_at(p), &problem, 1, i & 8 ? 0 : -0.5, i);
+        }
+    }
+}
+
+/* [1 2 3; 4 5 6] [7 8; 9 10; 11 12] = [58 64; 139 154], in each way to store the factors, in rows
+ * that are longer than the matrix. */
+static void test_by_hand(void **state)
+{
+    (void)state;
+    static const double a_rows[] = {1, 2, 3, 0, 4, 5, 6, 0}, a_columns[] = {1, 4, 2, 5, 3, 6};
+    static const double b_rows[] = {7, 8, 0, 9, 10, 0, 11, 12, 0};
+    static const double b_columns[] = {7, 9, 11, 0, 0, 8, 10, 12, 0, 0};
+    static const double product[] = {58, 64, 139, 154}, c_before[] = {1, -2, -3, 4};
+    for (size_t i = 0; gm_gemm_provider_at(i / 8); i++) {
+        const enum gemm_precision precision = i & 1 ? GEMM_F64 : GEMM_F32;
+        const struct gemm_problem problem = {.precision = precision,
+                                             .transpose_a = i & 2,
+                                             .transpose_b = i & 4,
+                                             .m = 2,
+                                             .n = 2,
+                                             .k = 3,
+                                             .lda = i & 2 ? 2 : 4,
+                                             .ldb = i & 4 ? 5 : 3,
+                                             .ldc = 4};
+        double a[8], b[10], c[8];
+        for (size_t j = 0; j < (i & 2 ? 6 : 8); j++)
+            set(precision, a, j, i & 2 ? a_columns[j] : a_rows[j]);
+        for (size_t j = 0; j < (i & 4 ? 10 : 9); j++)
+            set(precision, b, j, i & 4 ? b_columns[j] : b_rows[j]);
+        for (size_t j = 0; j < 8; j++)
+            set(precision, c, j, j % 4 < 2 ? c_before[j / 4 * 2 + j % 4] : PAD);
+        run(gm_gemm_provider_at(i / 8), &problem, 2, a, b, -10, c, NULL);
+        for (size_t j = 0; j < 8; j++) {
+            size_t at = j / 4 * 2 + j % 4;
+            double expected = j % 4 < 2 ? 2 * product[at] - 10 * c_before[at] : PAD;
+            assert_true(get(precision, c, j) == expected);
+        }
+    }
+}
+
+/* NaN or infinity in A or B reaches each element that it belongs to, also past zeros: divergence
+ * must not go unseen. */
+static void test_nan_spreads(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    static float a[N * N], b[N * N], c[N * N];
+    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
+        const struct gemm_problem problem = {GEMM_F32, false, false, N, N, N, N, N, N};
+        memset(a, 0, sizeof a);
+        fill_f32(b, COUNT(b), 1, -1, 1);
+        a[7 * N + 9] = NAN;
+        a[8 * N + 3] = INFINITY;
+        run(gm_gemm_provider_at(p), &problem, 1, a, b, 0, c, NULL);
+        for (size_t j = 0; j < N; j++) {
+            assert_true(isnan(c[7 * N + j]));
+            assert_false(isfinite(c[8 * N + j]));
+            assert_true(c[9 * N + j] == 0);
+        }
+    }
+}
+
+/* ---- epilogue -------------------------------------------------------------------------------- */
+
+/* What the epilogue is told of C, and how often it saw each element. */
+struct witness {
+    const struct gemm_problem *problem;
+    unsigned char *c;
+    int *seen; /* (m x n) */
+    int *strange;
+};
+
+/* c <- 2 c + 1, seen and counted. */
+static void witness_apply(const void *context, const struct gemm_tile *tile)
+{
+    const struct witness *w = context;
+    const struct gemm_problem *p = w->problem;
+    const size_t at = tile->row * p->ldc + tile->column;
+    if (tile->rows == 0 || tile->columns == 0 || tile->row + tile->rows > p->m ||
+        tile->column + tile->columns > p->n || tile->ldc != p->ldc ||
+        (unsigned char *)tile->c != w->c + at * element_size(p->precision)) {
+#pragma omp atomic
+        *w->strange += 1;
+        return;
+    }
+    for (size_t i = 0; i < tile->rows; i++) {
+        for (size_t j = 0; j < tile->columns; j++) {
+            int *seen = &w->seen[(tile->row + i) * p->n + tile->column + j];
+#pragma omp atomic
+            *seen += 1;
+            size_t index = i * tile->ldc + j;
+            set(p->precision, tile->c, index, 2 * get(p->precision, tile->c, index) + 1);
+        }
+    }
+}
+
+static void check_epilogue(const struct gemm_provider *provider, const struct gemm_problem *p)
+{
+    const enum gemm_precision precision = p->precision;
+    void *a = matrix_create(precision, p->m, p->k, p->lda, 1, NAN);
+    void *b = matrix_create(precision, p->n, p->k, p->ldb, 2, NAN);
+    void *c = matrix_create(precision, p->m, 0, p->ldc, 3, PAD);
+    void *plain = matrix_create(precision, p->m, 0, p->ldc, 4, PAD);
+    int *seen = calloc(p->m * p->n, sizeof *seen), strange = 0;
+    assert_non_null(seen);
+    const struct witness witness = {p, c, seen, &strange};
+    const struct gemm_epilogue epilogue = {witness_apply, &witness};
+    run(provider, p, 1, a, b, 0, plain, NULL);
+    run(provider, p, 1, a, b, 0, c, &epilogue);
+    const char *what = describe(provider, p, 1, 0);
+    if (strange != 0)
+        fail_msg("%s: %d tiles are not where they say", what, strange);
+    for (size_t i = 0; i < p->m; i++) {
+        for (size_t j = 0; j < p->ldc; j++) {
+            double before = get(precision, plain, i * p->ldc + j);
+            double after = get(precision, c, i * p->ldc + j);
+            if (j < p->n && seen[i * p->n + j] != 1)
+                fail_msg("%s: (%zu, %zu) was seen %d times", what, i, j, seen[i * p->n + j]);
+            double expected = j < p->n ? 2 * before + 1 : PAD;
+            if (!(fabs(after - expected) <= 1e-6 * (1 + fabs(expected))))
+                fail_msg("%s: (%zu, %zu) is %g, not %g", what, i, j, after, expected);
+        }
+    }
+    free(a);
+    free(b);
+    free(c);
+    free(plain);
+    free(seen);
+}
+
+/* Around the sizes at which the sweep cuts tiles (2048 columns, 4096 elements) and goes parallel.
+ */
+static void test_epilogue(void **state)
+{
+    (void)state;
+    static const size_t shapes[][2] = {
+        {1, 1},     {1, 2},    {2, 1},    {3, 5},    {4095, 1}, {4096, 1},  {4097, 1},
+        {20001, 1}, {1, 2047}, {1, 2048}, {1, 2049}, {1, 4096}, {1, 4097},  {1, 20001},
+        {5, 2047},  {5, 2048}, {5, 2049}, {3, 6145}, {300, 10}, {256, 784}, {784, 30},
+        {1025, 3},  {7, 1365}, {9, 1366}, {2048, 4}, {8191, 1}, {1, 8193},  {6, 4096},
+    };
+    const int threads = omp_get_max_threads();
+    for (size_t i = 0; gm_gemm_provider_at(i / 4); i++) {
+        for (size_t s = 0; s < COUNT(shapes); s++) {
+            const size_t pad = s % 3 * 4;
+            const struct gemm_problem problem = {.precision = i & 1 ? GEMM_F64 : GEMM_F32,
+                                                 .transpose_b = true,
+                                                 .m = shapes[s][0],
+                                                 .n = shapes[s][1],
+                                                 .k = 3,
+                                                 .lda = 3 + pad,
+                                                 .ldb = 4,
+                                                 .ldc = shapes[s][1] + pad};
+            omp_set_num_threads(i & 2 ? 2 : 1);
+            check_epilogue(gm_gemm_provider_at(i / 4), &problem);
+        }
+    }
+    omp_set_num_threads(threads);
+}
+
+/* ---- what cannot be done --------------------------------------------------------------------- */
+
+static void test_sizes_out_of_range(void **state)
+{
+    (void)state;
+    static const struct gemm_problem good = {
+        .m = 21, .n = 32, .k = 43, .lda = 43, .ldb = 32, .ldc = 32};
+    const size_t too_large = (size_t)INT_MAX + 1, bad[] = {0, too_large, SIZE_MAX};
+    struct gemm gemm;
+    gemmlp_error error;
+    assert_int_equal(gm_gemm_prepare(&gemm, &gm_gemm_cblas, &good, &error), GEMMLP_OK);
+    gm_gemm_release(&gemm);
+    for (size_t i = 0; i < 6 * COUNT(bad); i++) {
+        struct gemm_problem problem = good;
+        size_t *sizes[] = {&problem.m,   &problem.n,   &problem.k,
+                           &problem.lda, &problem.ldb, &problem.ldc};
+        *sizes[i % 6] = bad[i / 6];
+        char expected[120];
+        snprintf(expected, sizeof expected, "m = %zu, n = %zu, k = %zu", problem.m, problem.n,
+                 problem.k);
+        assert_int_equal(gm_gemm_prepare(&gemm, &gm_gemm_cblas, &problem, &error),
+                         GEMMLP_INVALID_ARGUMENT);
+        assert_int_equal(error.status, GEMMLP_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.message, expected));
+        assert_non_null(strstr(error.message, "2147483647"));
+        gm_gemm_release(&gemm);
+    }
+    struct gemm_problem largest = good;
+    largest.m = largest.n = largest.k = largest.lda = largest.ldb = largest.ldc = INT_MAX;
+    assert_int_equal(gm_gemm_prepare(&gemm, &gm_gemm_cblas, &largest, NULL), GEMMLP_OK);
+    gm_gemm_release(&gemm);
+}
+
+static void test_provider_names(void **state)
+{
+    (void)state;
+    gemmlp_error error;
+    const struct gemm_provider *found;
+    char typed[80], expected[200];
+    assert_int_equal(gm_gemm_provider(NULL, &found, &error), GEMMLP_OK);
+    assert_ptr_equal(found, gm_gemm_provider_at(0));
+    assert_int_equal(gm_gemm_provider("auto", &found, &error), GEMMLP_OK);
+    assert_ptr_equal(found, gm_gemm_provider_at(0));
+    assert_ptr_equal(found, &gm_gemm_cblas);
+    assert_string_equal(gemmlp_provider_version(NULL), gemmlp_provider_version(found->name));
+    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
+        const char *name = gm_gemm_provider_at(p)->name;
+        assert_int_equal(gm_gemm_provider(name, &found, &error), GEMMLP_OK);
+        assert_ptr_equal(found, gm_gemm_provider_at(p));
+        assert_true(strlen(gemmlp_provider_version(name)) > 0);
+        assert_true(strlen(found->description) > 0);
+
+        snprintf(typed, sizeof typed, "%sx", name);
+        assert_int_equal(gm_gemm_provider(typed, &found, &error), GEMMLP_INVALID_ARGUMENT);
+        assert_null(found);
+        assert_null(gemmlp_provider_version(typed));
+        snprintf(expected, sizeof expected, "unknown provider '%s'; did you mean '%s'?", typed,
+                 name);
+        assert_ptr_equal(strstr(error.message, expected), error.message);
+        for (size_t q = 0; gm_gemm_provider_at(q); q++)
+            assert_non_null(strstr(strstr(error.message, "valid: "), gm_gemm_provider_at(q)->name));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand),        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_network_shapes), cmocka_unit_test(test_nan_spreads),
+        cmocka_unit_test(test_epilogue),       cmocka_unit_test(test_sizes_out_of_range),
+        cmocka_unit_test(test_provider_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,11 +1,12 @@
-/* step.c: one training step, timed side by side with its bare matrix products and with the naive loop.
+/* step.c: one training step, timed side by side with its bare matrix products and with the naive
+ * loop.
  *
  *   bench-step --network 784-256-10 --batch 128
  *
- * Per repetition, in turn: the three products of every layer alone; the step (gather, forward, cost,
- * backward, update). Medians over the repetitions, and the median of the ratios of each pair, so that a
- * machine whose speed drifts does not matter. Before anything is timed, one step of the library and
- * of bench/reference.c are compared. */
+ * Per repetition, in turn: the three products of every layer alone; the step (gather, forward,
+ * cost, backward, update). Medians over the repetitions, and the median of the ratios of each pair,
+ * so that a machine whose speed drifts does not matter. Before anything is timed, one step of the
+ * library and of bench/reference.c are compared. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -88,8 +89,11 @@ static void make_data(struct bench *b)
     for (size_t k = 0; k < n_in; k++)
         b->factor[k] = 1.0f / 255;
     gm_shuffle(1, 0, examples, b->order);
-    const gemmlp_arrays arrays = {.examples = examples, .features = n_in, .outputs = n_out,
-                                  .x_u8 = b->pixels, .labels = b->labels};
+    const gemmlp_arrays arrays = {.examples = examples,
+                                  .features = n_in,
+                                  .outputs = n_out,
+                                  .x_u8 = b->pixels,
+                                  .labels = b->labels};
     check(gemmlp_dataset_wrap(&arrays, &b->data, &error), &error);
     b->source = (struct batch_source){b->data, b->factor, b->offset, n_out};
 }
@@ -100,7 +104,8 @@ static void make_network(struct bench *b)
     for (size_t l = 0; l < b->layers; l++)
         layers[l] = (gemmlp_layer){.n_out = b->sizes[l + 1],
                                    .activation = l + 1 < b->layers ? b->activation : NULL};
-    const gemmlp_network network = {.n_in = b->sizes[0], .layer_count = b->layers, .layers = layers};
+    const gemmlp_network network = {
+        .n_in = b->sizes[0], .layer_count = b->layers, .layers = layers};
     gemmlp_training training = gemmlp_training_default();
     const struct gemm_provider *provider;
     gemmlp_error error;
@@ -124,8 +129,8 @@ static double time_products(struct bench *b, float *gradient)
                     b->model->layers[l].w, 0, pass->layers[l].a, NULL);
     for (size_t l = b->layers; l-- > 0;) {
         if (l > 0)
-            gm_gemm_run(&pass->products[0][l].backward, 1, pass->layers[l].delta, b->model->layers[l].w,
-                        0, pass->layers[l - 1].delta, NULL);
+            gm_gemm_run(&pass->products[0][l].backward, 1, pass->layers[l].delta,
+                        b->model->layers[l].w, 0, pass->layers[l - 1].delta, NULL);
         pass_gradient(pass, l, 1, 0, gradient + b->model->layers[l].w_at, NULL);
     }
     return gm_seconds() - start;
@@ -140,14 +145,18 @@ static double time_step(struct bench *b, size_t index)
     return gm_seconds() - start;
 }
 
-/* The naive loop with the same weights on the same batch; seconds per step (the least of several), and
- * the distance of the updated weights of both in *residual. */
+/* The naive loop with the same weights on the same batch; seconds per step (the least of several),
+ * and the distance of the updated weights of both in *residual. */
 static double run_naive(struct bench *b, double *residual)
 {
-    struct reference_settings settings = {
-        .layer_count = b->layers, .loss = b->network.spec.loss, .optimizer = b->optimizer,
-        .lr = 1e-3, .momentum = 0.9, .beta2 = b->step.optimizer->settings.beta2, .epsilon = 1e-8,
-        .weight_decay = b->step.optimizer->settings.weight_decay};
+    struct reference_settings settings = {.layer_count = b->layers,
+                                          .loss = b->network.spec.loss,
+                                          .optimizer = b->optimizer,
+                                          .lr = 1e-3,
+                                          .momentum = 0.9,
+                                          .beta2 = b->step.optimizer->settings.beta2,
+                                          .epsilon = 1e-8,
+                                          .weight_decay = b->step.optimizer->settings.weight_decay};
     memcpy(settings.sizes, b->sizes, (b->layers + 1) * sizeof *b->sizes);
     for (size_t l = 0; l < b->layers; l++)
         settings.activations[l] = b->network.spec.layers[l].activation;
@@ -170,7 +179,8 @@ static double run_naive(struct bench *b, double *residual)
             const struct layer *layer = &b->model->layers[l];
             const float *w = reference_weights_f32(naive, l);
             for (size_t k = 0; k < layer->n_out * layer->n_in; k++) {
-                distances += ((double)w[k] - (double)layer->w[k]) * ((double)w[k] - (double)layer->w[k]);
+                distances +=
+                    ((double)w[k] - (double)layer->w[k]) * ((double)w[k] - (double)layer->w[k]);
                 squares += (double)w[k] * (double)w[k];
             }
         }
@@ -238,8 +248,8 @@ static size_t parse_count(const char *name, const char *text, size_t least)
     char *end;
     const unsigned long long n = strtoull(text, &end, 10);
     if (end == text || *end || n < least || n > MAX_REPETITIONS * 1000ULL) {
-        fprintf(stderr, "bench-step: --%s: expected a whole number from %zu, found '%s'\n", name, least,
-                text);
+        fprintf(stderr, "bench-step: --%s: expected a whole number from %zu, found '%s'\n", name,
+                least, text);
         exit(2);
     }
     return (size_t)n;
@@ -247,30 +257,56 @@ static size_t parse_count(const char *name, const char *text, size_t least)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"network", required_argument, NULL, 'n'},    {"batch", required_argument, NULL, 'b'},
-        {"activation", required_argument, NULL, 'a'}, {"optimizer", required_argument, NULL, 'o'},
-        {"threads", required_argument, NULL, 't'},    {"repetitions", required_argument, NULL, 'r'},
-        {"naive", required_argument, NULL, 'v'},      {"general", no_argument, NULL, 'g'},
-        {"help", no_argument, NULL, 'h'},             {0}};
-    struct bench b = {.batch = 128, .repetitions = 50, .naive_steps = 3, .activation = "relu",
-                      .optimizer = "sgd", .threads = gemmlp_default_threads()};
+    static const struct option options[] = {{"network", required_argument, NULL, 'n'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"activation", required_argument, NULL, 'a'},
+                                            {"optimizer", required_argument, NULL, 'o'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"repetitions", required_argument, NULL, 'r'},
+                                            {"naive", required_argument, NULL, 'v'},
+                                            {"general", no_argument, NULL, 'g'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct bench b = {.batch = 128,
+                      .repetitions = 50,
+                      .naive_steps = 3,
+                      .activation = "relu",
+                      .optimizer = "sgd",
+                      .threads = gemmlp_default_threads()};
     b.layers = parse_network("784-256-10", b.sizes);
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
-        case 'n': b.layers = parse_network(optarg, b.sizes); break;
-        case 'b': b.batch = parse_count("batch", optarg, 1); break;
-        case 'a': b.activation = optarg; break;
-        case 'o': b.optimizer = optarg; break;
-        case 't': b.threads = (int)parse_count("threads", optarg, 1); break;
-        case 'r': b.repetitions = parse_count("repetitions", optarg, 1); break;
-        case 'v': b.naive_steps = parse_count("naive", optarg, 0); break;
-        case 'g': b.general_path = true; break;
+        case 'n':
+            b.layers = parse_network(optarg, b.sizes);
+            break;
+        case 'b':
+            b.batch = parse_count("batch", optarg, 1);
+            break;
+        case 'a':
+            b.activation = optarg;
+            break;
+        case 'o':
+            b.optimizer = optarg;
+            break;
+        case 't':
+            b.threads = (int)parse_count("threads", optarg, 1);
+            break;
+        case 'r':
+            b.repetitions = parse_count("repetitions", optarg, 1);
+            break;
+        case 'v':
+            b.naive_steps = parse_count("naive", optarg, 0);
+            break;
+        case 'g':
+            b.general_path = true;
+            break;
         default:
-            fprintf(option == 'h' ? stdout : stderr,
-                    "bench-step --network 784-256-10 --batch 128 [--activation relu] [--optimizer sgd]\n"
-                    "           [--threads N] [--repetitions 50] [--naive 3: its steps, 0: leave out]\n"
-                    "           [--general: the general update instead of the folded one]\n");
+            fprintf(
+                option == 'h' ? stdout : stderr,
+                "bench-step --network 784-256-10 --batch 128 [--activation relu] [--optimizer "
+                "sgd]\n"
+                "           [--threads N] [--repetitions 50] [--naive 3: its steps, 0: leave out]\n"
+                "           [--general: the general update instead of the folded one]\n");
             return option == 'h' ? 0 : 2;
         }
     }

@@ -17,9 +17,10 @@
  *
  * Every call that can fail returns a gemmlp_status and takes a `gemmlp_error *` (NULL is allowed)
  * that receives one sentence naming what was expected and what was found. Where a call fails,
- * `*out` is set to NULL and its other arguments are as before. The library never prints, never exits
- * and keeps no global state: objects may be used from different threads, one thread each at a time.
- * While it computes, a call sets the number of OpenMP threads of the calling thread and restores it.
+ * `*out` is set to NULL and its other arguments are as before. The library never prints, never
+ * exits and keeps no global state: objects may be used from different threads, one thread each at a
+ * time. While it computes, a call sets the number of OpenMP threads of the calling thread and
+ * restores it.
  */
 #ifndef GEMMLP_H
 #define GEMMLP_H
@@ -82,7 +83,7 @@ typedef struct gemmlp_dataset gemmlp_dataset;
 typedef struct gemmlp_arrays {
     size_t examples;
     size_t features;
-    size_t outputs;        /* columns of `targets`, or the number of classes (0: largest label + 1) */
+    size_t outputs; /* columns of `targets`, or the number of classes (0: largest label + 1) */
     gemmlp_task task;
     const float *x_f32;    /* (examples x features) */
     const uint8_t *x_u8;   /* (examples x features), converted to float while a batch is gathered */
@@ -110,7 +111,8 @@ typedef struct gemmlp_open_options {
 } gemmlp_open_options;
 
 /* Opens `path`: a directory that holds IDX files under MNIST's names, or one IDX file whose targets
- * are found by the naming convention (images-idx3 -> labels-idx1); gzip or raw. options may be NULL. */
+ * are found by the naming convention (images-idx3 -> labels-idx1); gzip or raw. options may be
+ * NULL. */
 GEMMLP_API gemmlp_status gemmlp_dataset_open(const char *path, const gemmlp_open_options *options,
                                              gemmlp_dataset **out, gemmlp_error *error);
 /* Whether the directory `path` holds a test pair. */
@@ -123,9 +125,9 @@ GEMMLP_API gemmlp_status gemmlp_dataset_split(const gemmlp_dataset *dataset, dou
                                               uint64_t seed, gemmlp_dataset **first,
                                               gemmlp_dataset **second, gemmlp_error *error);
 GEMMLP_API void gemmlp_dataset_info_get(const gemmlp_dataset *dataset, gemmlp_dataset_info *info);
-/* One example as it was stored: x (features), y (outputs; one-hot for labels). Either may be NULL. */
-GEMMLP_API gemmlp_status gemmlp_dataset_example(const gemmlp_dataset *dataset, size_t index, float *x,
-                                                float *y, gemmlp_error *error);
+/* One example as it was stored: x (features), y (outputs; one-hot for labels). Both may be NULL. */
+GEMMLP_API gemmlp_status gemmlp_dataset_example(const gemmlp_dataset *dataset, size_t index,
+                                                float *x, float *y, gemmlp_error *error);
 /* How many examples there are of each class; counts (outputs). Only for GEMMLP_CLASSIFY. */
 GEMMLP_API gemmlp_status gemmlp_dataset_class_counts(const gemmlp_dataset *dataset, size_t *counts,
                                                      gemmlp_error *error);
@@ -194,7 +196,8 @@ GEMMLP_API gemmlp_status gemmlp_model_create(const gemmlp_network *network,
 /* A safetensors file: layers.N.weight (n_out x n_in), layers.N.bias (n_out), preprocess.factor and
  * preprocess.offset (n_in), all float32; the architecture and class names in its metadata. Saving
  * replaces the file atomically: it is there whole, or as it was before. */
-GEMMLP_API gemmlp_status gemmlp_model_load(const char *path, gemmlp_model **out, gemmlp_error *error);
+GEMMLP_API gemmlp_status gemmlp_model_load(const char *path, gemmlp_model **out,
+                                           gemmlp_error *error);
 GEMMLP_API gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path,
                                            gemmlp_error *error);
 /* The network with all defaults filled in; owned by the model. */
@@ -214,8 +217,8 @@ GEMMLP_API gemmlp_status gemmlp_model_cost(const gemmlp_model *model, size_t bat
 /* Outputs a^L for examples first .. first + count - 1: out (count x outputs), of the caller. */
 GEMMLP_API gemmlp_status gemmlp_model_predict(const gemmlp_model *model,
                                               const gemmlp_dataset *dataset, size_t first,
-                                              size_t count, const gemmlp_compute *compute, float *out,
-                                              gemmlp_error *error);
+                                              size_t count, const gemmlp_compute *compute,
+                                              float *out, gemmlp_error *error);
 /* confusion (outputs x outputs; row = label, column = prediction) may be NULL. */
 GEMMLP_API gemmlp_status gemmlp_model_evaluate(const gemmlp_model *model,
                                                const gemmlp_dataset *dataset,
@@ -228,47 +231,48 @@ GEMMLP_API void gemmlp_model_free(gemmlp_model *model); /* NULL is allowed */
 /* Start from gemmlp_training_default() and change what you need. A negative value, where noted,
  * stands for the default of the chosen optimizer or schedule. */
 typedef struct gemmlp_training {
-    const char *optimizer;   /* a name of GEMMLP_OPTIMIZERS; default adam */
-    double lr;               /* learning rate eta at its highest; negative: the optimizer's */
-    double momentum;         /* mu of momentum and nesterov, beta1 of adam; negative: 0.9 */
-    double beta2;            /* decay of the squared gradient (rmsprop, adam); negative: default */
-    double epsilon;          /* added to the root of the squared gradient; negative: 1e-8 */
-    double l1;               /* adds l1 sum |w| to C; weights only, never biases */
-    double l2;               /* adds l2/2 sum w^2 to C; Nielsen's lambda/n */
-    double weight_decay;     /* decoupled: w <- (1 - eta weight_decay) w; negative: the optimizer's */
-    double clip_norm;        /* the gradient is scaled down to this Euclidean norm; 0: not */
-    const char *schedule;    /* a name of GEMMLP_SCHEDULES; default one_cycle */
-    double warmup;           /* share of all steps in which eta rises; negative: the schedule's */
-    double schedule_factor;  /* see the schedule's description; negative: its default */
-    double schedule_epochs;  /* likewise */
-    size_t batch;            /* examples per step */
-    size_t epochs;           /* passes over the training set */
-    size_t patience;         /* stop after so many epochs without a better validation loss, and
-                                return to the best; 0: never */
-    uint64_t seed;           /* of shuffling and dropout */
+    const char *optimizer; /* a name of GEMMLP_OPTIMIZERS; default adam */
+    double lr;             /* learning rate eta at its highest; negative: the optimizer's */
+    double momentum;       /* mu of momentum and nesterov, beta1 of adam; negative: 0.9 */
+    double beta2;          /* decay of the squared gradient (rmsprop, adam); negative: default */
+    double epsilon;        /* added to the root of the squared gradient; negative: 1e-8 */
+    double l1;             /* adds l1 sum |w| to C; weights only, never biases */
+    double l2;             /* adds l2/2 sum w^2 to C; Nielsen's lambda/n */
+    double weight_decay;   /* decoupled: w <- (1 - eta weight_decay) w; negative: the optimizer's */
+    double clip_norm;      /* the gradient is scaled down to this Euclidean norm; 0: not */
+    const char *schedule;  /* a name of GEMMLP_SCHEDULES; default one_cycle */
+    double warmup;         /* share of all steps in which eta rises; negative: the schedule's */
+    double schedule_factor;      /* see the schedule's description; negative: its default */
+    double schedule_epochs;      /* likewise */
+    size_t batch;                /* examples per step */
+    size_t epochs;               /* passes over the training set */
+    size_t patience;             /* stop after so many epochs without a better validation loss, and
+                                    return to the best; 0: never */
+    uint64_t seed;               /* of shuffling and dropout */
     const double *class_weights; /* (outputs) factor on C and its gradient; NULL: all 1. Copied */
-    bool general_path;       /* keep a gradient for every optimizer, also where the update could be
-                                the GEMM itself: for comparisons */
+    bool general_path; /* keep a gradient for every optimizer, also where the update could be
+                          the GEMM itself: for comparisons */
     gemmlp_compute compute;
 } gemmlp_training;
 
 GEMMLP_API gemmlp_training gemmlp_training_default(void);
 
 typedef struct gemmlp_progress {
-    size_t epoch;           /* epochs completed */
-    size_t epochs;          /* that were asked for */
-    size_t step;            /* steps completed */
+    size_t epoch;  /* epochs completed */
+    size_t epochs; /* that were asked for */
+    size_t step;   /* steps completed */
     size_t steps_per_epoch;
-    double learning_rate;   /* of the last step */
-    gemmlp_metrics train;   /* of the running epoch so far, or of the one just completed; measured
-                               while the weights change, with dropout, label smoothing, class weights */
-    gemmlp_metrics valid;   /* after the last completed epoch; examples = 0 without validation set */
-    size_t best_epoch;      /* of the lowest validation loss; 0 without validation set */
-    double train_seconds;   /* inside training steps: gather, passes, update */
+    double learning_rate; /* of the last step */
+    gemmlp_metrics
+        train;            /* of the running epoch so far, or of the one just completed; measured
+                             while the weights change, with dropout, label smoothing, class weights */
+    gemmlp_metrics valid; /* after the last completed epoch; examples = 0 without validation set */
+    size_t best_epoch;    /* of the lowest validation loss; 0 without validation set */
+    double train_seconds; /* inside training steps: gather, passes, update */
     double examples_per_second; /* over train_seconds */
     double gflops;              /* 1e9 floating-point operations a second over train_seconds */
-    bool epoch_completed;   /* the last step was the last of its epoch */
-    bool finished;          /* all epochs are done, or patience has run out */
+    bool epoch_completed;       /* the last step was the last of its epoch */
+    bool finished;              /* all epochs are done, or patience has run out */
 } gemmlp_progress;
 
 typedef struct gemmlp_trainer gemmlp_trainer;
@@ -276,12 +280,12 @@ typedef struct gemmlp_trainer gemmlp_trainer;
 /* model, train and valid (may be NULL) must outlive the trainer. All memory is allocated here. */
 GEMMLP_API gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *train,
                                                const gemmlp_dataset *valid,
-                                               const gemmlp_training *training, gemmlp_trainer **out,
-                                               gemmlp_error *error);
-/* Steps (forward, cost, backward, update over one mini-batch) until `seconds` have passed or an epoch
- * is completed, at least one; seconds = 0 makes exactly one step. The last step of an epoch also
- * measures the validation set. GEMMLP_DIVERGED: the message says where NaN or infinity came first; the
- * model is as it was after the last completed epoch. */
+                                               const gemmlp_training *training,
+                                               gemmlp_trainer **out, gemmlp_error *error);
+/* Steps (forward, cost, backward, update over one mini-batch) until `seconds` have passed or an
+ * epoch is completed, at least one; seconds = 0 makes exactly one step. The last step of an epoch
+ * also measures the validation set. GEMMLP_DIVERGED: the message says where NaN or infinity came
+ * first; the model is as it was after the last completed epoch. */
 GEMMLP_API gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds,
                                             gemmlp_error *error);
 GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress);
@@ -304,10 +308,10 @@ typedef struct gemmlp_gradcheck_options {
 typedef struct gemmlp_gradcheck_report {
     size_t parameters;
     size_t parameters_checked;
-    double max_relative_error; /* |g - d| / max(|g|, |d|, 1e-3 x the largest |g| of the layer) where
+    double max_relative_error; /* |g - d| / max(|g|, |d|, 1e-3 x the largest |g|) where
                                   g is by back-propagation, d by central differences */
     double tolerance;
-    double max_gradient;       /* the largest |g|: a check of all-zero gradients proves nothing */
+    double max_gradient; /* the largest |g|: a check of all-zero gradients proves nothing */
     size_t worst_layer, worst_row, worst_column; /* worst_column = n_in: the bias of that row */
     double worst_backprop, worst_difference;
     bool passed;
@@ -323,9 +327,9 @@ GEMMLP_API gemmlp_status gemmlp_gradcheck(const gemmlp_network *network,
  *   dC0/dw_jk = dz_j/dw_jk * da_j/dz_j * dC0/da_j,  dC0/da_j = sum over paths i of
  *               dz_i/da_j * dC0/dz_i  (the next layer's neurons i), or the loss's derivative. */
 typedef struct gemmlp_path {
-    size_t neuron;      /* i, in the next layer */
-    double dz_da;       /* w_ij */
-    double dC_dz;       /* delta_i = sigma'(z_i) dC0/da_i */
+    size_t neuron; /* i, in the next layer */
+    double dz_da;  /* w_ij */
+    double dC_dz;  /* delta_i = sigma'(z_i) dC0/da_i */
 } gemmlp_path;
 
 typedef struct gemmlp_explanation {
@@ -342,11 +346,11 @@ typedef struct gemmlp_explanation {
     double cost;        /* C0 of this example */
     double average_cost, average_dC_dw; /* over average_examples examples */
     size_t average_examples;
-    double nudge;       /* by how much w_jk was changed */
+    double nudge;                            /* by how much w_jk was changed */
     double cost_nudged, average_cost_nudged; /* what C0 and C then really are */
 } gemmlp_explanation;
 
-/* nudge 0: 1e-3. average_examples 0: all of the data set. out is freed by gemmlp_explanation_free. */
+/* nudge 0: 1e-3. average_examples 0: all of the data set. Freed by gemmlp_explanation_free. */
 GEMMLP_API gemmlp_status gemmlp_explain(const gemmlp_model *model, const gemmlp_dataset *dataset,
                                         size_t example, size_t layer, size_t j, size_t k,
                                         double nudge, size_t average_examples,
@@ -395,8 +399,8 @@ typedef struct gemmlp_machine {
 
 GEMMLP_API void gemmlp_machine_get(gemmlp_machine *machine);
 GEMMLP_API int gemmlp_default_threads(void);
-/* Version and kernel of a provider's library, e.g. "OpenBLAS 0.3.21 … Zen"; provider NULL or "auto":
- * the first. NULL when there is no such provider. */
+/* Version and kernel of a provider's library, e.g. "OpenBLAS 0.3.21 … Zen"; provider NULL or
+ * "auto": the first. NULL when there is no such provider. */
 GEMMLP_API const char *gemmlp_provider_version(const char *provider);
 
 #ifdef __cplusplus

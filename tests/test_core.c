@@ -90,6 +90,8 @@ static void test_find_name(void **state)
          "unknown colour 'gren'; did you mean 'green'? valid: red, green, blue, ultramarine"},
         {"Blue",
          "unknown colour 'Blue'; did you mean 'blue'? valid: red, green, blue, ultramarine"},
+        {"gleem",
+         "unknown colour 'gleem'; did you mean 'green'? valid: red, green, blue, ultramarine"},
         {"rde", "unknown colour 'rde'; did you mean 'red'? valid: red, green, blue, ultramarine"},
         {"ultramain", "unknown colour 'ultramain'; did you mean 'ultramarine'? valid: red, green, "
                       "blue, ultramarine"},

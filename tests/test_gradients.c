@@ -1,7 +1,8 @@
 /* test_gradients.c: back-propagation in double against finite differences: every hidden activation
  * with every output activation and every loss of the registries, in every task; shapes that are
- * multiples of nothing; dropout, label smoothing, penalties, class weights. First the worked chain of
- * "Backpropagation calculus"; and that a wrong gradient, or one that is all zero, does not pass. */
+ * multiples of nothing; dropout, label smoothing, penalties, class weights. First the worked chain
+ * of "Backpropagation calculus"; and that a wrong gradient, or one that is all zero, does not pass.
+ */
 #define GEMMLP_F64
 #include "support.h"
 
@@ -38,8 +39,8 @@ static void core_create(struct core *core, const gemmlp_network *network, size_t
     assert_int_equal(model_create(&core->network.spec, &core->model, &error), GEMMLP_OK);
     assert_int_equal(model_initialise(core->model, &error), GEMMLP_OK);
     assert_int_equal(gm_gemm_provider(NULL, &provider, &error), GEMMLP_OK);
-    assert_int_equal(
-        pass_create(core->model, provider, PASS_TRAIN, rows, 0, &core->pass, &error), GEMMLP_OK);
+    assert_int_equal(pass_create(core->model, provider, PASS_TRAIN, rows, 0, &core->pass, &error),
+                     GEMMLP_OK);
 }
 
 static void core_free(struct core *core)
@@ -56,12 +57,10 @@ static void test_chain(void **state)
     static const double w[] = {0.5, -1.2, 0.8}, b[] = {0.1, 0.3, -0.2};
     static const double dw[] = {0.008956570433767, -0.027384844030054, -0.092423043610418};
     static const double db[] = {0.012795100619667, -0.044846191511388, -0.234894748528941};
-    const gemmlp_layer layer = {.n_out = 1, .activation = "sigmoid"}, layers[] = {layer, layer, layer};
-    const gemmlp_network network = {.n_in = 1,
-                                    .layer_count = 3,
-                                    .layers = layers,
-                                    .task = GEMMLP_REGRESS,
-                                    .loss = "quadratic"};
+    const gemmlp_layer layer = {.n_out = 1, .activation = "sigmoid"},
+                       layers[] = {layer, layer, layer};
+    const gemmlp_network network = {
+        .n_in = 1, .layer_count = 3, .layers = layers, .task = GEMMLP_REGRESS, .loss = "quadratic"};
     struct core core;
     core_create(&core, &network, 1);
     for (size_t l = 0; l < 3; l++) {
@@ -112,7 +111,8 @@ static double difference_of(struct core *core, double *w, const double *class_we
 
 /* The largest difference between `scale` times the gradient by back-propagation and finite
  * differences, relative to the largest value. */
-static double gradient_error(const gemmlp_network *network, double scale, const double *class_weights)
+static double gradient_error(const gemmlp_network *network, double scale,
+                             const double *class_weights)
 {
     enum { ROWS = 3, ROOM = 256 };
     struct core core;
@@ -151,11 +151,8 @@ static double gradient_error(const gemmlp_network *network, double scale, const 
 static const gemmlp_layer smooth_layers[] = {{.n_out = 7, .activation = "tanh", .dropout = 0.4},
                                              {.n_out = 5, .activation = "silu", .dropout = 0.2},
                                              {.n_out = 3}};
-static const gemmlp_network smooth = {.n_in = 4,
-                                      .layer_count = 3,
-                                      .layers = smooth_layers,
-                                      .label_smoothing = 0.1,
-                                      .seed = 5};
+static const gemmlp_network smooth = {
+    .n_in = 4, .layer_count = 3, .layers = smooth_layers, .label_smoothing = 0.1, .seed = 5};
 
 static void test_wrong_gradient_is_seen(void **state)
 {
@@ -205,12 +202,12 @@ static void assert_passes(const gemmlp_network *network, const gemmlp_gradcheck_
     const gemmlp_layer *last = &network->layers[network->layer_count - 1];
     if (status != GEMMLP_OK || !report.passed || report.tolerance > TOLERANCE ||
         !(report.max_gradient > 0)) {
-        fail_msg("%s … %s, %s, task %d: %s error %g, largest gradient %g; layer %zu, %zu, %zu: %.17g "
-                 "by back-propagation, %.17g by differences",
-                 network->layers[0].activation, last->activation, network->loss, (int)network->task,
-                 error.message, report.max_relative_error, report.max_gradient, report.worst_layer,
-                 report.worst_row, report.worst_column, report.worst_backprop,
-                 report.worst_difference);
+        fail_msg(
+            "%s … %s, %s, task %d: %s error %g, largest gradient %g; layer %zu, %zu, %zu: %.17g "
+            "by back-propagation, %.17g by differences",
+            network->layers[0].activation, last->activation, network->loss, (int)network->task,
+            error.message, report.max_relative_error, report.max_gradient, report.worst_layer,
+            report.worst_row, report.worst_column, report.worst_backprop, report.worst_difference);
     }
     assert_at_most(report.max_relative_error, TOLERANCE, "the reported error");
     assert_int_equal(report.parameters, report.parameters_checked);
@@ -263,10 +260,8 @@ static void test_odd_sizes(void **state)
     static const struct {
         size_t sizes[MAX_DEPTH + 2], batch;
     } cases[] = {
-        {{1, 2}, 1},          {{5, 3}, 1},
-        {{7, 13, 1, 5}, 3},   {{1, 1, 1, 1, 2}, 1},
-        {{2, 1, 9}, 17},      {{17, 9, 11, 2}, 13},
-        {{3, 19, 4}, 2},      {{4, 5, 6, 7, 6, 5, 4, 3, 2}, 7},
+        {{1, 2}, 1},     {{5, 3}, 1},          {{7, 13, 1, 5}, 3}, {{1, 1, 1, 1, 2}, 1},
+        {{2, 1, 9}, 17}, {{17, 9, 11, 2}, 13}, {{3, 19, 4}, 2},    {{4, 5, 6, 7, 6, 5, 4, 3, 2}, 7},
     };
     static const char *const hidden[] = {"tanh", "gelu", "leaky_relu", "softplus"};
     gemmlp_layer layers[MAX_DEPTH];
@@ -291,7 +286,8 @@ static void test_dropout_smoothing_penalties(void **state)
         for (size_t i = 0; (loss = gemmlp_name(GEMMLP_LOSSES, i)) != NULL; i++) {
             gemmlp_network network = {
                 .task = tasks[h % 3], .loss = loss, .label_smoothing = 0.15, .seed = h};
-            const gemmlp_gradcheck_options options = {.batch = 3, .l1 = 0.003, .l2 = 0.02, .seed = i};
+            const gemmlp_gradcheck_options options = {
+                .batch = 3, .l1 = 0.003, .l2 = 0.02, .seed = i};
             describe(&network, layers, sizes, hidden, i % 2 ? "sigmoid" : "softmax", 0.3);
             if (!is(hidden, "softmax")) {
                 assert_passes(&network, &options);
@@ -327,7 +323,8 @@ static void test_report(void **state)
     gemmlp_gradcheck_report report;
     describe(&network, layers, sizes, "sigmoid", "tanh", 0);
 
-    /* What rounding leaves is above this tolerance: not passed, and the worst parameter is named. */
+    /* What rounding leaves is above this tolerance: not passed, and the worst parameter is named.
+     */
     gemmlp_gradcheck_options options = {.tolerance = 1e-18};
     assert_int_equal(gemmlp_gradcheck(&network, &options, &report, NULL), GEMMLP_OK);
     assert_false(report.passed);

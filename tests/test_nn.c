@@ -405,6 +405,8 @@ static void check_output(const struct loss *loss, const struct activation *activ
     output_cost(&output);
 
     const double tolerance = 64 * EPSILON;
+    /* C0 of cross_entropy is a difference of sums as large as z. */
+    const double cost_tolerance = tolerance + 8 * variant->range * EPSILON;
     char what[120];
     snprintf(what, sizeof what, "%s, %s, %zu x %zu, range %g", loss->name, activation->name, rows,
              n, variant->range);
@@ -413,7 +415,7 @@ static void check_output(const struct loss *loss, const struct activation *activ
         const size_t at = row * n;
         double expected = reference_row(r, n, z + at, y + at, a_expected, delta_expected);
         double weight = variant->class_weights ? (double)weights[row * 7 % n] : 1;
-        assert_close(cost[row], expected * weight, tolerance, what);
+        assert_close(cost[row], expected * weight, cost_tolerance, what);
         for (size_t j = 0; j < n; j++) {
             assert_close((double)a[at + j], a_expected[j], tolerance, what);
             assert_close((double)delta[at + j], delta_expected[j] * weight, tolerance, what);
@@ -446,7 +448,7 @@ static void check_output(const struct loss *loss, const struct activation *activ
 static void test_output(void **state)
 {
     (void)state;
-    static const size_t shapes[][2] = {{1, 1}, {1, 10}, {5, 3}, {3, 64}, {40, 70}, {700, 4}};
+    static const size_t shapes[][2] = {{1, 1}, {1, 10}, {5, 3}, {2, 65}, {30, 70}, {700, 4}};
     static const struct variant variants[] = {
         {false, 0, false, 4}, {true, 0, false, 4},    {true, 0.125, false, 4}, {true, 0, true, 4},
         {true, 0.1, true, 4}, {false, 0.9, false, 1}, {true, 0.1, false, 60}};
@@ -460,8 +462,10 @@ static void test_output(void **state)
             combinations++;
             for (size_t s = 0; s < COUNT(shapes); s++)
                 for (size_t v = 0; v < COUNT(variants); v++)
-                    check_output(loss_at(l), activation_at(f), shapes[s][0], shapes[s][1],
-                                 &variants[v]);
+                    /* Of the slow ones, where the reference multiplies by W = 1, one in turn. */
+                    if (shapes[s][0] < 10 || (combinations + s) % COUNT(variants) == v)
+                        check_output(loss_at(l), activation_at(f), shapes[s][0], shapes[s][1],
+                                     &variants[v]);
         }
     }
     assert_int_equal(combinations, 5 * 10 + 2);

@@ -22,7 +22,7 @@ static bool set_size(const struct arg *arg, size_t *value, const char *text, cha
                      size_t size)
 {
     size_t number;
-    if (!gm_parse_size(text, &number) || number < arg->lower || number > arg->upper) {
+    if (!cli_parse_size(text, &number) || number < arg->lower || number > arg->upper) {
         snprintf(message, size, "expected a whole number from %zu to %zu, found '%s'", arg->lower,
                  arg->upper, text);
         return false;
@@ -35,7 +35,7 @@ static bool set_real(const struct arg *arg, double *value, const char *text, cha
                      size_t size)
 {
     double number;
-    if (!gm_parse_real(text, &number) || number < ranges[arg->range].lower ||
+    if (!cli_parse_real(text, &number) || number < ranges[arg->range].lower ||
         number >= ranges[arg->range].upper ||
         (ranges[arg->range].lower_excluded && number <= ranges[arg->range].lower)) {
         snprintf(message, size, "expected %s, found '%s'", ranges[arg->range].expected, text);
@@ -52,12 +52,12 @@ static bool set_name(const struct arg *arg, const char **value, const char *text
         *value = arg->extra;
         return true;
     }
-    const char *found = gm_registry_find(arg->registry, text);
+    const char *found = cli_registry_find(arg->registry, text);
     if (!found) {
-        gm_unknown_name(gm_registry_singular(arg->registry), text, "", gm_registry_name_at,
-                        &arg->registry, message, size);
+        cli_unknown_name(cli_registry_singular(arg->registry), text, "", cli_registry_name_at,
+                         &arg->registry, message, size);
         if (arg->extra && arg->kind == ARG_NAME) {
-            gm_append(message, size, ", %s", arg->extra);
+            cli_append(message, size, ", %s", arg->extra);
         }
         return false;
     }
@@ -117,7 +117,7 @@ static bool set_list(const struct arg *arg, struct arg_list *list, const char *t
                                      : set_name(arg, &list->items[at].name, item, message, size);
         if (!valid) {
             if (at > 0 || start[length] == ',') {
-                gm_append(message, size, " (value %zu of '%s')", at + 1, text);
+                cli_append(message, size, " (value %zu of '%s')", at + 1, text);
             }
             return false;
         }
@@ -127,7 +127,7 @@ static bool set_list(const struct arg *arg, struct arg_list *list, const char *t
     }
 }
 
-bool gm_arg_set(const struct arg *arg, void *value, const char *text, char *message, size_t size)
+bool cli_arg_set(const struct arg *arg, void *value, const char *text, char *message, size_t size)
 {
     switch (arg->kind) {
     case ARG_FLAG:

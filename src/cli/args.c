@@ -10,7 +10,7 @@
 #include "cli/names.h"
 #include "cli/report.h"
 
-const struct arg gm_common_rows[GM_COMMON_ROWS] = {
+const struct arg cli_common_rows[CLI_COMMON_ROWS] = {
     {"json", 0, ARG_FLAG, NULL, offsetof(struct common_options, json),
      .help = "print the results as one JSON object"},
     {"quiet", 'q', ARG_FLAG, NULL, offsetof(struct common_options, quiet),
@@ -19,13 +19,13 @@ const struct arg gm_common_rows[GM_COMMON_ROWS] = {
      .help = "print this"},
 };
 
-const char *gm_arg_name_at(const void *list, size_t index)
+const char *cli_arg_name_at(const void *list, size_t index)
 {
     const struct args *args = list;
     return index < args->slot_count ? args->slots[index].arg->name : NULL;
 }
 
-struct arg_slot *gm_arg_find(const struct args *args, const char *name)
+struct arg_slot *cli_arg_find(const struct args *args, const char *name)
 {
     for (size_t i = 0; i < args->slot_count; i++) {
         if (strcmp(args->slots[i].arg->name, name) == 0) {
@@ -35,9 +35,9 @@ struct arg_slot *gm_arg_find(const struct args *args, const char *name)
     return NULL;
 }
 
-bool gm_arg_given(const struct args *args, const char *name)
+bool cli_arg_given(const struct args *args, const char *name)
 {
-    const struct arg_slot *slot = gm_arg_find(args, name);
+    const struct arg_slot *slot = cli_arg_find(args, name);
     return slot && (slot->on_command_line || slot->config_line);
 }
 
@@ -74,9 +74,9 @@ static bool check_names(const struct args *args, int argc, char **argv, int *cod
         length = length < sizeof name ? length : sizeof name - 1;
         memcpy(name, argv[i] + 2, length);
         name[length] = '\0';
-        if (!gm_arg_find(args, name)) {
-            gm_unknown_name("option", name, "--", gm_arg_name_at, args, message, sizeof message);
-            *code = gm_usage(args->command, "%s", message);
+        if (!cli_arg_find(args, name)) {
+            cli_unknown_name("option", name, "--", cli_arg_name_at, args, message, sizeof message);
+            *code = cli_usage(args->command, "%s", message);
             return false;
         }
     }
@@ -91,12 +91,12 @@ static bool take_option(struct args *args, struct arg_slot *slot, const char *te
     if (!text) {
         text = "yes"; /* a flag */
     } else if (separate_word && strncmp(text, "--", 2) == 0) {
-        *code = gm_usage(args->command, "--%s: expected %s, found the option '%s'", name,
-                         slot->arg->value, text);
+        *code = cli_usage(args->command, "--%s: expected %s, found the option '%s'", name,
+                          slot->arg->value, text);
         return false;
     }
-    if (!gm_arg_set(slot->arg, slot->value, text, message, sizeof message)) {
-        *code = gm_usage(args->command, "--%s: %s", name, message);
+    if (!cli_arg_set(slot->arg, slot->value, text, message, sizeof message)) {
+        *code = cli_usage(args->command, "--%s: %s", name, message);
         return false;
     }
     slot->on_command_line = true;
@@ -146,14 +146,14 @@ static bool take_options(struct args *args, int argc, char **argv, const struct 
         }
         struct arg_slot *slot = slot_of(args, found == ':' ? optopt : found);
         if (found == ':' && slot) {
-            *code = gm_usage(args->command, "--%s: expected %s, found nothing", slot->arg->name,
-                             slot->arg->value);
+            *code = cli_usage(args->command, "--%s: expected %s, found nothing", slot->arg->name,
+                              slot->arg->value);
             return false;
         }
         if (!slot) {
             *code =
-                gm_usage(args->command,
-                         "unknown option '-%c'; long options are written with two dashes", optopt);
+                cli_usage(args->command,
+                          "unknown option '-%c'; long options are written with two dashes", optopt);
             return false;
         }
         bool separate_word = optarg && optarg == argv[optind - 1];
@@ -169,11 +169,11 @@ static bool take_operand(struct args *args, int argc, char **argv, int *code)
         args->operand = argv[optind++];
     }
     if (optind < argc) {
-        *code = gm_usage(args->command, "unexpected argument '%s'", argv[optind]);
+        *code = cli_usage(args->command, "unexpected argument '%s'", argv[optind]);
         return false;
     }
     if (args->operand_required && !args->operand) {
-        *code = gm_usage(args->command, "%s is missing", args->operand_name);
+        *code = cli_usage(args->command, "%s is missing", args->operand_name);
         return false;
     }
     return true;
@@ -189,14 +189,14 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-bool gm_args_parse(struct args *args, int argc, char **argv, int *code)
+bool cli_args_parse(struct args *args, int argc, char **argv, int *code)
 {
     if (!make_slots(args)) {
-        *code = gm_failed_memory("the options");
+        *code = cli_failed_memory("the options");
         return false;
     }
     if (wants_help(argc, argv)) {
-        gm_help(args);
+        cli_help(args);
         *code = EXIT_CODE_DONE;
         return false;
     }
@@ -209,16 +209,16 @@ bool gm_args_parse(struct args *args, int argc, char **argv, int *code)
                take_options(args, argc, argv, options, letters, code) &&
                take_operand(args, argc, argv, code);
     } else {
-        *code = gm_failed_memory("the options");
+        *code = cli_failed_memory("the options");
     }
     free(options);
     free(letters);
-    const struct arg_slot *config = good ? gm_arg_find(args, "config") : NULL;
+    const struct arg_slot *config = good ? cli_arg_find(args, "config") : NULL;
     const char *path = config ? *(const char **)config->value : NULL;
-    return good && (!path || gm_config_read(args, path, code));
+    return good && (!path || cli_config_read(args, path, code));
 }
 
-void gm_args_free(struct args *args)
+void cli_args_free(struct args *args)
 {
     for (size_t i = 0; i < args->text_count; i++) {
         free(args->texts[i]);

@@ -6,9 +6,9 @@
  *        .help = "examples per step"},
  *   };
  *
- * A target holds the defaults before gm_args_parse; help prints what it finds there. */
-#ifndef GM_ARGS_H
-#define GM_ARGS_H
+ * A target holds the defaults before cli_args_parse; help prints what it finds there. */
+#ifndef CLI_ARGS_H
+#define CLI_ARGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,24 +98,24 @@ struct args {
 struct common_options {
     bool json, quiet, help;
 };
-#define GM_COMMON_ROWS 3
-extern const struct arg gm_common_rows[GM_COMMON_ROWS];
+#define CLI_COMMON_ROWS 3
+extern const struct arg cli_common_rows[CLI_COMMON_ROWS];
 
 /* True: go on. False: *code is how the program ends; help or a message has been printed. */
-bool gm_args_parse(struct args *args, int argc, char **argv, int *code);
-void gm_args_free(struct args *args);
+bool cli_args_parse(struct args *args, int argc, char **argv, int *code);
+void cli_args_free(struct args *args);
 
 /* Whether the option was given on the command line or in the --config file. */
-bool gm_arg_given(const struct args *args, const char *name);
+bool cli_arg_given(const struct args *args, const char *name);
 
 /* The slot of an option, NULL when the subcommand has no such option. */
-struct arg_slot *gm_arg_find(const struct args *args, const char *name);
+struct arg_slot *cli_arg_find(const struct args *args, const char *name);
 /* Writes the value of `text` to *value; false: `message` says what was expected and found. */
-bool gm_arg_set(const struct arg *arg, void *value, const char *text, char *message, size_t size);
-/* Names of the slots, for gm_unknown_name; `list` is a struct args. */
-const char *gm_arg_name_at(const void *list, size_t index);
+bool cli_arg_set(const struct arg *arg, void *value, const char *text, char *message, size_t size);
+/* Names of the slots, for cli_unknown_name; `list` is a struct args. */
+const char *cli_arg_name_at(const void *list, size_t index);
 
 /* help.c: the help of a subcommand, on stdout. */
-void gm_help(const struct args *args);
+void cli_help(const struct args *args);
 
 #endif

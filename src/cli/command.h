@@ -1,11 +1,11 @@
 /* command.h: a subcommand, and the exit codes that scripts depend on. */
-#ifndef GM_COMMAND_H
-#define GM_COMMAND_H
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
 
 #if defined(__GNUC__)
-#define GM_CLI_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#define CLI_CLI_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define GM_CLI_PRINTF(text, first)
+#define CLI_CLI_PRINTF(text, first)
 #endif
 
 enum exit_code {
@@ -26,11 +26,11 @@ struct command {
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
-int gm_run_train(const struct command *command, int argc, char **argv);
-int gm_run_eval(const struct command *command, int argc, char **argv);
-int gm_run_predict(const struct command *command, int argc, char **argv);
-int gm_run_info(const struct command *command, int argc, char **argv);
-int gm_run_gradcheck(const struct command *command, int argc, char **argv);
-int gm_run_explain(const struct command *command, int argc, char **argv);
+int cli_run_train(const struct command *command, int argc, char **argv);
+int cli_run_eval(const struct command *command, int argc, char **argv);
+int cli_run_predict(const struct command *command, int argc, char **argv);
+int cli_run_info(const struct command *command, int argc, char **argv);
+int cli_run_gradcheck(const struct command *command, int argc, char **argv);
+int cli_run_explain(const struct command *command, int argc, char **argv);
 
 #endif

@@ -65,11 +65,12 @@ static char *keep(struct args *args, const char *text)
 static int take_value(void *user, const char *section, const char *name, const char *text)
 {
     struct reading *reading = user;
-    struct arg_slot *slot = gm_arg_find(reading->args, name);
+    struct arg_slot *slot = cli_arg_find(reading->args, name);
     char message[1024];
     (void)section;
     if (!slot || slot->arg->not_in_config) {
-        gm_unknown_name("option", name, "", gm_arg_name_at, reading->args, message, sizeof message);
+        cli_unknown_name("option", name, "", cli_arg_name_at, reading->args, message,
+                         sizeof message);
         if (slot) {
             snprintf(message, sizeof message, "'%s' is for the command line only", name);
         }
@@ -97,7 +98,7 @@ static int take_value(void *user, const char *section, const char *name, const c
     } overridden;
     void *value = slot->on_command_line ? (void *)&overridden : slot->value;
     char reason[900];
-    if (!gm_arg_set(slot->arg, value, copy, reason, sizeof reason)) {
+    if (!cli_arg_set(slot->arg, value, copy, reason, sizeof reason)) {
         snprintf(message, sizeof message, "%s: %s", name, reason);
         fail_here(reading, message);
         return 0;
@@ -106,11 +107,11 @@ static int take_value(void *user, const char *section, const char *name, const c
     return 1;
 }
 
-bool gm_config_read(struct args *args, const char *path, int *code)
+bool cli_config_read(struct args *args, const char *path, int *code)
 {
     struct reading reading = {.args = args, .file = fopen(path, "r")};
     if (!reading.file) {
-        *code = gm_usage(args->command, "%s: %s", path, strerror(errno));
+        *code = cli_usage(args->command, "%s: %s", path, strerror(errno));
         return false;
     }
     errno = 0;
@@ -118,15 +119,15 @@ bool gm_config_read(struct args *args, const char *path, int *code)
     int read_error = ferror(reading.file) ? errno : 0;
     fclose(reading.file);
     if (read_error) {
-        *code = gm_usage(args->command, "%s: %s", path, strerror(read_error));
+        *code = cli_usage(args->command, "%s: %s", path, strerror(read_error));
     } else if (bad_line == -2 || reading.out_of_memory) {
-        *code = gm_failed_memory(path);
+        *code = cli_failed_memory(path);
     } else if (reading.error_line && (bad_line <= 0 || (size_t)bad_line >= reading.error_line)) {
-        *code = gm_usage(args->command, "%s:%zu: %s", path, reading.error_line, reading.message);
+        *code = cli_usage(args->command, "%s:%zu: %s", path, reading.error_line, reading.message);
     } else if (bad_line > 0) {
         *code =
-            gm_usage(args->command, "%s:%d: expected 'option = value', a [section] or a ; comment",
-                     path, bad_line);
+            cli_usage(args->command, "%s:%d: expected 'option = value', a [section] or a ; comment",
+                      path, bad_line);
     } else {
         return true;
     }

@@ -7,12 +7,12 @@
  *   lr = 0.002
  *
  * Keys are the long options. Sections may have any name: they are for the reader. */
-#ifndef GM_CONFIG_H
-#define GM_CONFIG_H
+#ifndef CLI_CONFIG_H
+#define CLI_CONFIG_H
 
 #include "cli/args.h"
 
 /* False: a message "FILE:LINE: …" has been printed and *code is the exit code. */
-bool gm_config_read(struct args *args, const char *path, int *code);
+bool cli_config_read(struct args *args, const char *path, int *code);
 
 #endif

@@ -24,7 +24,7 @@
             .help = "told by the type of the targets unless given"                                 \
     }
 
-const struct arg gm_train_data_rows[GM_TRAIN_DATA_ROWS] = {
+const struct arg cli_train_data_rows[CLI_TRAIN_DATA_ROWS] = {
     ROW_DATA,
     {"test", 0, ARG_STRING, "PATH", AT(test),
      .help = "measured once, after training; a directory's test pair unless given"},
@@ -34,15 +34,15 @@ const struct arg gm_train_data_rows[GM_TRAIN_DATA_ROWS] = {
     ROW_TASK,
 };
 
-const struct arg gm_model_data_rows[GM_MODEL_DATA_ROWS] = {
+const struct arg cli_model_data_rows[CLI_MODEL_DATA_ROWS] = {
     ROW_DATA,
     {"part", 0, ARG_CHOICE, "train|test", AT(part),
      .help = "of a directory with a training and a test pair; test if there is one"},
     ROW_FORMAT,
 };
-const struct arg gm_plain_data_rows[GM_PLAIN_DATA_ROWS] = {ROW_DATA, ROW_FORMAT, ROW_TASK};
+const struct arg cli_plain_data_rows[CLI_PLAIN_DATA_ROWS] = {ROW_DATA, ROW_FORMAT, ROW_TASK};
 
-const struct arg gm_compute_rows[GM_COMPUTE_ROWS] = {
+const struct arg cli_compute_rows[CLI_COMPUTE_ROWS] = {
     {"threads", 0, ARG_SIZE, "N", offsetof(struct compute_options, threads), .lower = 1,
      .upper = 4096,
      .help = "the least of CPU affinity, cgroup quota, SLURM_CPUS_PER_TASK and OMP_NUM_THREADS "
@@ -52,17 +52,17 @@ const struct arg gm_compute_rows[GM_COMPUTE_ROWS] = {
      .help = "of matrix products; auto, the first of those below, unless given"},
 };
 
-gemmlp_compute gm_compute(const struct compute_options *options)
+gemmlp_compute cli_compute(const struct compute_options *options)
 {
     return (gemmlp_compute){.threads = (int)options->threads, .provider = options->provider};
 }
 
-int gm_compute_threads(const struct compute_options *options)
+int cli_compute_threads(const struct compute_options *options)
 {
     return options->threads ? (int)options->threads : gemmlp_default_threads();
 }
 
-const char *gm_compute_provider(const struct compute_options *options)
+const char *cli_compute_provider(const struct compute_options *options)
 {
     bool automatic = !options->provider || strcmp(options->provider, "auto") == 0;
     return automatic ? gemmlp_name(GEMMLP_PROVIDERS, 0) : options->provider;
@@ -74,12 +74,12 @@ static const char *const task_names[] = {
     [GEMMLP_MULTILABEL] = "multilabel",
 };
 
-const char *gm_task_name(gemmlp_task task)
+const char *cli_task_name(gemmlp_task task)
 {
     return task_names[task];
 }
 
-gemmlp_task gm_task_named(const char *name)
+gemmlp_task cli_task_named(const char *name)
 {
     gemmlp_task task = GEMMLP_CLASSIFY;
     while (task < GEMMLP_MULTILABEL && strcmp(task_names[task], name) != 0) {
@@ -88,21 +88,21 @@ gemmlp_task gm_task_named(const char *name)
     return task;
 }
 
-size_t gm_model_outputs(const gemmlp_model *model)
+size_t cli_model_outputs(const gemmlp_model *model)
 {
     const gemmlp_network *network = gemmlp_model_network(model);
     return network->layers[network->layer_count - 1].n_out;
 }
 
-bool gm_data_open(const struct command *command, const char *path, enum data_part part,
-                  const char *format, const char *task, size_t outputs, gemmlp_dataset **out,
-                  int *code)
+bool cli_data_open(const struct command *command, const char *path, enum data_part part,
+                   const char *format, const char *task, size_t outputs, gemmlp_dataset **out,
+                   int *code)
 {
     gemmlp_error error;
     gemmlp_open_options options = {
         .test = part == PART_TEST, .format = format, .task = task, .outputs = outputs};
     if (gemmlp_dataset_open(path, &options, out, &error) != GEMMLP_OK) {
-        *code = gm_failed_input(command, &error);
+        *code = cli_failed_input(command, &error);
         return false;
     }
     return true;
@@ -115,35 +115,35 @@ static bool open_data_for(const struct command *command, const struct data_optio
     struct stat status;
     const char *part = options->part;
     if (part && stat(options->data, &status) == 0 && !S_ISDIR(status.st_mode)) {
-        *code = gm_usage(command, "--part: %s is one file, not a directory with two parts",
-                         options->data);
+        *code = cli_usage(command, "--part: %s is one file, not a directory with two parts",
+                          options->data);
         return false;
     }
     bool test = part ? strcmp(part, "test") == 0 : gemmlp_dataset_has_test(options->data);
     /* How many classes there are is the model's knowledge; regression data has its own columns. */
     gemmlp_task task = gemmlp_model_network(model)->task;
-    size_t outputs = task == GEMMLP_CLASSIFY ? gm_model_outputs(model) : 0;
-    return gm_data_open(command, options->data, test ? PART_TEST : PART_TRAIN, options->format,
-                        gm_task_name(task), outputs, out, code);
+    size_t outputs = task == GEMMLP_CLASSIFY ? cli_model_outputs(model) : 0;
+    return cli_data_open(command, options->data, test ? PART_TEST : PART_TRAIN, options->format,
+                         cli_task_name(task), outputs, out, code);
 }
 
-bool gm_subject_open(const struct args *args, const struct data_options *options,
-                     struct subject *subject, int *code)
+bool cli_subject_open(const struct args *args, const struct data_options *options,
+                      struct subject *subject, int *code)
 {
     gemmlp_error error;
     *subject = (struct subject){0};
     if (!options->data) {
-        *code = gm_usage(args->command, "--data is missing");
+        *code = cli_usage(args->command, "--data is missing");
         return false;
     }
     if (gemmlp_model_load(args->operand, &subject->model, &error) != GEMMLP_OK) {
-        *code = gm_failed_input(args->command, &error);
+        *code = cli_failed_input(args->command, &error);
         return false;
     }
     return open_data_for(args->command, options, subject->model, &subject->dataset, code);
 }
 
-void gm_subject_free(struct subject *subject)
+void cli_subject_free(struct subject *subject)
 {
     gemmlp_dataset_free(subject->dataset);
     gemmlp_model_free(subject->model);

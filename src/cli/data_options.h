@@ -1,6 +1,6 @@
 /* data_options.h: which data a subcommand reads, and how it computes. */
-#ifndef GM_DATA_OPTIONS_H
-#define GM_DATA_OPTIONS_H
+#ifndef CLI_DATA_OPTIONS_H
+#define CLI_DATA_OPTIONS_H
 
 #include "cli/args.h"
 
@@ -11,46 +11,46 @@ struct data_options {
 
 /* Rows for `train`; for commands that read one data set and know the task from the model; and to
  * look at data without a model. */
-#define GM_TRAIN_DATA_ROWS 5
-#define GM_MODEL_DATA_ROWS 3
-#define GM_PLAIN_DATA_ROWS 3
-extern const struct arg gm_train_data_rows[GM_TRAIN_DATA_ROWS];
-extern const struct arg gm_model_data_rows[GM_MODEL_DATA_ROWS];
-extern const struct arg gm_plain_data_rows[GM_PLAIN_DATA_ROWS];
+#define CLI_TRAIN_DATA_ROWS 5
+#define CLI_MODEL_DATA_ROWS 3
+#define CLI_PLAIN_DATA_ROWS 3
+extern const struct arg cli_train_data_rows[CLI_TRAIN_DATA_ROWS];
+extern const struct arg cli_model_data_rows[CLI_MODEL_DATA_ROWS];
+extern const struct arg cli_plain_data_rows[CLI_PLAIN_DATA_ROWS];
 
 struct compute_options {
     size_t threads;
     const char *provider;
 };
-#define GM_COMPUTE_ROWS 2
-extern const struct arg gm_compute_rows[GM_COMPUTE_ROWS];
+#define CLI_COMPUTE_ROWS 2
+extern const struct arg cli_compute_rows[CLI_COMPUTE_ROWS];
 
-gemmlp_compute gm_compute(const struct compute_options *options);
+gemmlp_compute cli_compute(const struct compute_options *options);
 /* The number of threads and the provider that the library will really use. */
-int gm_compute_threads(const struct compute_options *options);
-const char *gm_compute_provider(const struct compute_options *options);
+int cli_compute_threads(const struct compute_options *options);
+const char *cli_compute_provider(const struct compute_options *options);
 
-const char *gm_task_name(gemmlp_task task);
-gemmlp_task gm_task_named(const char *name);
+const char *cli_task_name(gemmlp_task task);
+gemmlp_task cli_task_named(const char *name);
 
 /* Which of a directory's two parts. */
 enum data_part { PART_TRAIN, PART_TEST };
 
 /* Opens a data set; outputs 0: told by the data. A message has been printed when false. */
-bool gm_data_open(const struct command *command, const char *path, enum data_part part,
-                  const char *format, const char *task, size_t outputs, gemmlp_dataset **out,
-                  int *code);
+bool cli_data_open(const struct command *command, const char *path, enum data_part part,
+                   const char *format, const char *task, size_t outputs, gemmlp_dataset **out,
+                   int *code);
 
 /* What eval, predict and explain work on: the operand MODEL, and --data, which must fit it. */
 struct subject {
     gemmlp_model *model;
     gemmlp_dataset *dataset;
 };
-/* False: a message has been printed. gm_subject_free in either case. */
-bool gm_subject_open(const struct args *args, const struct data_options *options,
-                     struct subject *subject, int *code);
-void gm_subject_free(struct subject *subject);
+/* False: a message has been printed. cli_subject_free in either case. */
+bool cli_subject_open(const struct args *args, const struct data_options *options,
+                      struct subject *subject, int *code);
+void cli_subject_free(struct subject *subject);
 
-size_t gm_model_outputs(const gemmlp_model *model);
+size_t cli_model_outputs(const gemmlp_model *model);
 
 #endif

@@ -25,24 +25,24 @@ static const struct arg eval_rows[] = {
 static int print_json(const gemmlp_model *model, const gemmlp_metrics *metrics,
                       const size_t *confusion)
 {
-    struct record record = gm_record_begin();
-    size_t classes = gm_model_outputs(model);
-    gm_record_size(&record, "examples", metrics->examples);
-    gm_record_metrics(&record, "", metrics);
+    struct record record = cli_record_begin();
+    size_t classes = cli_model_outputs(model);
+    cli_record_size(&record, "examples", metrics->examples);
+    cli_record_metrics(&record, "", metrics);
     if (confusion) {
         json_t *matrix = json_array();
         for (size_t label = 0; label < classes; label++) {
             json_t *row = json_array();
             for (size_t said = 0; said < classes; said++) {
                 json_int_t count = (json_int_t)confusion[label * classes + said];
-                gm_record_append(&record, row, json_integer(count));
+                cli_record_append(&record, row, json_integer(count));
             }
-            gm_record_append(&record, matrix, row);
+            cli_record_append(&record, matrix, row);
         }
-        gm_record_classes(&record, model, classes);
-        gm_record_json(&record, "confusion", matrix);
+        cli_record_classes(&record, model, classes);
+        cli_record_json(&record, "confusion", matrix);
     }
-    return gm_record_print(&record);
+    return cli_record_print(&record);
 }
 
 /* Digits of the widest number and name, so that columns stay apart. */
@@ -64,7 +64,7 @@ static int column_width(const gemmlp_model *model, const size_t *confusion, size
 
 static void print_confusion(const gemmlp_model *model, const size_t *confusion)
 {
-    size_t classes = gm_model_outputs(model);
+    size_t classes = cli_model_outputs(model);
     int width = column_width(model, confusion, classes);
     printf("\nrow: label; column: prediction\n%*s", width, "");
     for (size_t said = 0; said < classes; said++) {
@@ -85,27 +85,27 @@ static int evaluate(const struct command *command, const struct eval_options *op
 {
     gemmlp_metrics metrics;
     gemmlp_error error;
-    gemmlp_compute compute = gm_compute(&options->compute);
-    size_t classes = gm_model_outputs(model), *confusion = NULL;
+    gemmlp_compute compute = cli_compute(&options->compute);
+    size_t classes = cli_model_outputs(model), *confusion = NULL;
     if (options->confusion) {
         if (gemmlp_model_network(model)->task != GEMMLP_CLASSIFY) {
-            return gm_usage(command, "--confusion: the model's task is %s, which has no classes",
-                            gm_task_name(gemmlp_model_network(model)->task));
+            return cli_usage(command, "--confusion: the model's task is %s, which has no classes",
+                             cli_task_name(gemmlp_model_network(model)->task));
         }
         confusion =
             classes <= SIZE_MAX / classes ? calloc(classes * classes, sizeof *confusion) : NULL;
         if (!confusion) {
-            return gm_failed_memory("the confusion matrix");
+            return cli_failed_memory("the confusion matrix");
         }
     }
     int code = EXIT_CODE_DONE;
     if (gemmlp_model_evaluate(model, dataset, &compute, &metrics, confusion, &error) != GEMMLP_OK) {
-        code = gm_failed_input(command, &error);
+        code = cli_failed_input(command, &error);
     } else if (options->common.json) {
         code = print_json(model, &metrics, confusion);
     } else {
         printf("examples        %zu\n", metrics.examples);
-        gm_print_metrics("", &metrics);
+        cli_print_metrics("", &metrics);
         if (confusion) {
             print_confusion(model, confusion);
         }
@@ -114,15 +114,15 @@ static int evaluate(const struct command *command, const struct eval_options *op
     return code;
 }
 
-int gm_run_eval(const struct command *command, int argc, char **argv)
+int cli_run_eval(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
     struct eval_options options = {0};
     const struct arg_group groups[] = {
-        ARG_GROUP("data", gm_model_data_rows, &options.data),
+        ARG_GROUP("data", cli_model_data_rows, &options.data),
         ARG_GROUP("what is measured", eval_rows, &options),
-        ARG_GROUP("machine", gm_compute_rows, &options.compute),
-        ARG_GROUP("general", gm_common_rows, &options.common),
+        ARG_GROUP("machine", cli_compute_rows, &options.compute),
+        ARG_GROUP("general", cli_common_rows, &options.common),
     };
     struct args args = {.command = command,
                         .groups = groups,
@@ -130,11 +130,11 @@ int gm_run_eval(const struct command *command, int argc, char **argv)
                         .operand_name = "MODEL",
                         .operand_required = true};
     struct subject subject = {0};
-    if (gm_args_parse(&args, argc, argv, &code) &&
-        gm_subject_open(&args, &options.data, &subject, &code)) {
+    if (cli_args_parse(&args, argc, argv, &code) &&
+        cli_subject_open(&args, &options.data, &subject, &code)) {
         code = evaluate(command, &options, subject.model, subject.dataset);
     }
-    gm_subject_free(&subject);
-    gm_args_free(&args);
+    cli_subject_free(&subject);
+    cli_args_free(&args);
     return code;
 }

@@ -55,63 +55,63 @@ static void record_paths(struct record *record, const gemmlp_explanation *w)
 {
     json_t *paths = json_array();
     for (size_t i = 0; i < w->path_count; i++) {
-        struct record path = gm_record_begin();
-        gm_record_size(&path, "neuron", w->paths[i].neuron);
-        gm_record_real(&path, "dz_da", w->paths[i].dz_da);
-        gm_record_real(&path, "dC_dz", w->paths[i].dC_dz);
-        gm_record_append(record, paths, gm_record_take(&path));
+        struct record path = cli_record_begin();
+        cli_record_size(&path, "neuron", w->paths[i].neuron);
+        cli_record_real(&path, "dz_da", w->paths[i].dz_da);
+        cli_record_real(&path, "dC_dz", w->paths[i].dC_dz);
+        cli_record_append(record, paths, cli_record_take(&path));
     }
-    gm_record_json(record, "paths", paths);
+    cli_record_json(record, "paths", paths);
 }
 
 static json_t *weight_object(const gemmlp_explanation *w)
 {
-    struct record record = gm_record_begin();
-    gm_record_size(&record, "layer", w->layer);
-    gm_record_size(&record, "j", w->j);
-    gm_record_size(&record, "k", w->k);
-    gm_record_real(&record, "weight", w->weight);
-    gm_record_real(&record, "a_in", w->a_in);
-    gm_record_real(&record, "z", w->z);
-    gm_record_real(&record, "a", w->a);
-    gm_record_real(&record, "dz_dw", w->dz_dw);
-    gm_record_real(&record, "da_dz", w->da_dz);
-    gm_record_real(&record, "dC_da", w->dC_da);
-    gm_record_real(&record, "dC_dz", w->dC_dz);
-    gm_record_real(&record, "dC_dw", w->dC_dw);
-    gm_record_real(&record, "target", w->target);
-    gm_record_real(&record, "nudge", w->nudge);
-    gm_record_real(&record, "cost_nudged", w->cost_nudged);
-    gm_record_size(&record, "average_examples", w->average_examples);
-    gm_record_real(&record, "average_cost", w->average_cost);
-    gm_record_real(&record, "average_dC_dw", w->average_dC_dw);
-    gm_record_real(&record, "average_cost_nudged", w->average_cost_nudged);
+    struct record record = cli_record_begin();
+    cli_record_size(&record, "layer", w->layer);
+    cli_record_size(&record, "j", w->j);
+    cli_record_size(&record, "k", w->k);
+    cli_record_real(&record, "weight", w->weight);
+    cli_record_real(&record, "a_in", w->a_in);
+    cli_record_real(&record, "z", w->z);
+    cli_record_real(&record, "a", w->a);
+    cli_record_real(&record, "dz_dw", w->dz_dw);
+    cli_record_real(&record, "da_dz", w->da_dz);
+    cli_record_real(&record, "dC_da", w->dC_da);
+    cli_record_real(&record, "dC_dz", w->dC_dz);
+    cli_record_real(&record, "dC_dw", w->dC_dw);
+    cli_record_real(&record, "target", w->target);
+    cli_record_real(&record, "nudge", w->nudge);
+    cli_record_real(&record, "cost_nudged", w->cost_nudged);
+    cli_record_size(&record, "average_examples", w->average_examples);
+    cli_record_real(&record, "average_cost", w->average_cost);
+    cli_record_real(&record, "average_dC_dw", w->average_dC_dw);
+    cli_record_real(&record, "average_cost_nudged", w->average_cost_nudged);
     if (w->path_count > 0) {
         record_paths(&record, w);
     }
-    return gm_record_take(&record);
+    return cli_record_take(&record);
 }
 
 static int print_json(const struct explain_page *page)
 {
-    struct record record = gm_record_begin();
+    struct record record = cli_record_begin();
     json_t *targets = json_array(), *outputs = json_array(), *weights = json_array();
     for (size_t i = 0; i < page->outputs; i++) {
-        gm_record_append(&record, targets, json_real((double)page->y[i]));
-        gm_record_append(&record, outputs, json_real((double)page->a[i]));
+        cli_record_append(&record, targets, json_real((double)page->y[i]));
+        cli_record_append(&record, outputs, json_real((double)page->a[i]));
     }
     for (size_t i = 0; i < page->weight_count; i++) {
-        gm_record_append(&record, weights, weight_object(page->weights[i]));
+        cli_record_append(&record, weights, weight_object(page->weights[i]));
     }
-    gm_record_text(&record, "data", page->path);
-    gm_record_size(&record, "example", page->example);
+    cli_record_text(&record, "data", page->path);
+    cli_record_size(&record, "example", page->example);
     if (page->weight_count > 0) {
-        gm_record_real(&record, "cost", page->weights[0]->cost);
+        cli_record_real(&record, "cost", page->weights[0]->cost);
     }
-    gm_record_json(&record, "target", targets);
-    gm_record_json(&record, "output", outputs);
-    gm_record_json(&record, "weights", weights);
-    return gm_record_print(&record);
+    cli_record_json(&record, "target", targets);
+    cli_record_json(&record, "output", outputs);
+    cli_record_json(&record, "weights", weights);
+    return cli_record_print(&record);
 }
 
 /* Which weights: the one that was asked for, or the largest gradients. */
@@ -132,7 +132,7 @@ static gemmlp_status choose(const struct explain_options *options, const gemmlp_
 static gemmlp_status gather(const struct explain_options *options, const gemmlp_model *model,
                             const gemmlp_dataset *dataset, struct gathered *g, gemmlp_error *error)
 {
-    size_t outputs = gm_model_outputs(model);
+    size_t outputs = cli_model_outputs(model);
     gemmlp_dataset_info info;
     gemmlp_dataset_info_get(dataset, &info);
     size_t average = options->average < info.examples ? options->average : info.examples;
@@ -159,10 +159,10 @@ static int explain(const struct command *command, const struct explain_options *
     gemmlp_error error;
     gemmlp_dataset_info_get(dataset, &info);
     if (options->example >= info.examples) {
-        return gm_usage(command, "--example: %s has examples 0 to %zu, found %zu", info.path,
-                        info.examples - 1, options->example);
+        return cli_usage(command, "--example: %s has examples 0 to %zu, found %zu", info.path,
+                         info.examples - 1, options->example);
     }
-    size_t outputs = gm_model_outputs(model);
+    size_t outputs = cli_model_outputs(model);
     struct gathered g = {
         .values = calloc(2 * outputs, sizeof *g.values),
         .indices = calloc(LARGEST_LIMIT, sizeof *g.indices),
@@ -170,9 +170,9 @@ static int explain(const struct command *command, const struct explain_options *
     };
     int code;
     if (!g.values || !g.indices || !g.weights) {
-        code = gm_failed_memory("the explanation");
+        code = cli_failed_memory("the explanation");
     } else if (gather(options, model, dataset, &g, &error) != GEMMLP_OK) {
-        code = gm_failed_input(command, &error);
+        code = cli_failed_input(command, &error);
     } else {
         struct explain_page page = {.model = model,
                                     .path = info.path,
@@ -186,7 +186,7 @@ static int explain(const struct command *command, const struct explain_options *
         if (options->common.json) {
             code = print_json(&page);
         } else {
-            gm_explain_print(&page);
+            cli_explain_print(&page);
         }
     }
     gathered_free(&g);
@@ -195,27 +195,27 @@ static int explain(const struct command *command, const struct explain_options *
 
 static bool check(const struct args *args, const struct explain_options *options, int *code)
 {
-    if (gm_arg_given(args, "weight") && options->weight.count != 3) {
-        *code = gm_usage(args->command, "--weight: expected three numbers L,J,K, found %zu",
-                         options->weight.count);
-    } else if (gm_arg_given(args, "weight") && gm_arg_given(args, "largest")) {
-        *code = gm_usage(args->command, "--largest: --weight says already which weight");
+    if (cli_arg_given(args, "weight") && options->weight.count != 3) {
+        *code = cli_usage(args->command, "--weight: expected three numbers L,J,K, found %zu",
+                          options->weight.count);
+    } else if (cli_arg_given(args, "weight") && cli_arg_given(args, "largest")) {
+        *code = cli_usage(args->command, "--largest: --weight says already which weight");
     } else if (options->nudge == 0) {
-        *code = gm_usage(args->command, "--nudge: expected a number other than 0");
+        *code = cli_usage(args->command, "--nudge: expected a number other than 0");
     } else {
         return true;
     }
     return false;
 }
 
-int gm_run_explain(const struct command *command, int argc, char **argv)
+int cli_run_explain(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
     struct explain_options options = {.largest = 3, .average = 1000, .nudge = 1e-3};
     const struct arg_group groups[] = {
-        ARG_GROUP("data", gm_model_data_rows, &options.data),
+        ARG_GROUP("data", cli_model_data_rows, &options.data),
         ARG_GROUP("what is explained", explain_rows, &options),
-        ARG_GROUP("general", gm_common_rows, &options.common),
+        ARG_GROUP("general", cli_common_rows, &options.common),
     };
     struct args args = {.command = command,
                         .groups = groups,
@@ -223,11 +223,11 @@ int gm_run_explain(const struct command *command, int argc, char **argv)
                         .operand_name = "MODEL",
                         .operand_required = true};
     struct subject subject = {0};
-    if (gm_args_parse(&args, argc, argv, &code) && check(&args, &options, &code) &&
-        gm_subject_open(&args, &options.data, &subject, &code)) {
+    if (cli_args_parse(&args, argc, argv, &code) && check(&args, &options, &code) &&
+        cli_subject_open(&args, &options.data, &subject, &code)) {
         code = explain(command, &options, subject.model, subject.dataset);
     }
-    gm_subject_free(&subject);
-    gm_args_free(&args);
+    cli_subject_free(&subject);
+    cli_args_free(&args);
     return code;
 }

@@ -1,6 +1,6 @@
 /* explain.h: what the page of `gemmlp explain` shows, as explain.c has gathered it. */
-#ifndef GM_EXPLAIN_H
-#define GM_EXPLAIN_H
+#ifndef CLI_EXPLAIN_H
+#define CLI_EXPLAIN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,6 @@ struct explain_page {
 };
 
 /* On stdout, in UTF-8 where the locale has it, else in ASCII. */
-void gm_explain_print(const struct explain_page *page);
+void cli_explain_print(const struct explain_page *page);
 
 #endif

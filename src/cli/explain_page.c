@@ -29,7 +29,7 @@ static const struct symbols ascii_symbols = {
 
 static const struct symbols *symbols(void)
 {
-    return gm_locale_utf8() ? &utf8_symbols : &ascii_symbols;
+    return cli_locale_utf8() ? &utf8_symbols : &ascii_symbols;
 }
 
 /* A name with its layer: "z⁽¹⁾" or "z^(1)". */
@@ -38,11 +38,11 @@ static void append_layer(char *out, size_t size, const char *letter, size_t laye
     const struct symbols *s = symbols();
     char digits[24];
     snprintf(digits, sizeof digits, "%zu", layer);
-    gm_append(out, size, "%s%s", letter, s->open);
+    cli_append(out, size, "%s%s", letter, s->open);
     for (const char *digit = digits; *digit; digit++) {
-        gm_append(out, size, "%s", s->layer_digits[*digit - '0']);
+        cli_append(out, size, "%s", s->layer_digits[*digit - '0']);
     }
-    gm_append(out, size, "%s", s->close);
+    cli_append(out, size, "%s", s->close);
 }
 
 struct symbol {
@@ -54,7 +54,7 @@ static struct symbol neuron(const char *letter, size_t layer, size_t index)
 {
     struct symbol symbol = {""};
     append_layer(symbol.text, sizeof symbol.text, letter, layer);
-    gm_append(symbol.text, sizeof symbol.text, "_%zu", index);
+    cli_append(symbol.text, sizeof symbol.text, "_%zu", index);
     return symbol;
 }
 
@@ -62,7 +62,7 @@ static struct symbol neuron(const char *letter, size_t layer, size_t index)
 static struct symbol weight(const gemmlp_explanation *w)
 {
     struct symbol symbol = neuron("w", w->layer, w->j);
-    gm_append(symbol.text, sizeof symbol.text, ",%zu", w->k);
+    cli_append(symbol.text, sizeof symbol.text, ",%zu", w->k);
     return symbol;
 }
 
@@ -85,7 +85,7 @@ static double plain(double value)
 
 static void print_row(const char *label, double value, const char *remark)
 {
-    size_t columns = gm_text_columns(label);
+    size_t columns = cli_text_columns(label);
     int padding = columns < LABEL_WIDTH ? (int)(LABEL_WIDTH - columns) : 0;
     printf("%s%*s = %.6g", label, padding, "", plain(value));
     printf("%s%s%s\n", *remark ? "   (" : "", remark, *remark ? ")" : "");
@@ -94,7 +94,7 @@ static void print_row(const char *label, double value, const char *remark)
 /* The right side of a multiplication sign. */
 static void append_factor(char *label, size_t size, double factor)
 {
-    gm_append(label, size, factor < 0 ? "(%.6g)" : "%.6g", plain(factor));
+    cli_append(label, size, factor < 0 ? "(%.6g)" : "%.6g", plain(factor));
 }
 
 static int by_contribution(const void *left, const void *right)
@@ -110,9 +110,9 @@ static void print_paths(const gemmlp_explanation *w)
     const struct symbols *s = symbols();
     char label[4 * SYMBOL_SIZE] = "  ";
     struct symbol a = neuron("a", w->layer, w->j);
-    gm_append(label, sizeof label, "%s%s/%s%s = %s_i ", s->d, s->cost, s->d, a.text, s->sum);
+    cli_append(label, sizeof label, "%s%s/%s%s = %s_i ", s->d, s->cost, s->d, a.text, s->sum);
     append_layer(label, sizeof label, "w", w->layer + 1);
-    gm_append(label, sizeof label, "_i,%zu %s %s%s/%s", w->j, s->dot, s->d, s->cost, s->d);
+    cli_append(label, sizeof label, "_i,%zu %s %s%s/%s", w->j, s->dot, s->d, s->cost, s->d);
     append_layer(label, sizeof label, "z", w->layer + 1);
     printf("%s_i, over the %zu neurons i of layer %zu:\n", label, w->path_count, w->layer + 1);
     qsort(w->paths, w->path_count, sizeof *w->paths, by_contribution);
@@ -125,8 +125,8 @@ static void print_paths(const gemmlp_explanation *w)
             continue;
         }
         label[0] = '\0';
-        gm_append(label, sizeof label, "      i = %-5zu %12.6g %s ", path->neuron,
-                  plain(path->dz_da), s->dot);
+        cli_append(label, sizeof label, "      i = %-5zu %12.6g %s ", path->neuron,
+                   plain(path->dz_da), s->dot);
         append_factor(label, sizeof label, path->dC_dz);
         print_row(label, contribution, "");
     }
@@ -142,7 +142,7 @@ static void print_input_factor(const gemmlp_explanation *w)
     const struct symbols *s = symbols();
     char label[4 * SYMBOL_SIZE] = "";
     struct symbol z = neuron("z", w->layer, w->j), name = weight(w), in = input(w);
-    gm_append(label, sizeof label, "  %s%s/%s%s = %s", s->d, z.text, s->d, name.text, in.text);
+    cli_append(label, sizeof label, "  %s%s/%s%s = %s", s->d, z.text, s->d, name.text, in.text);
     print_row(label, w->dz_dw, w->layer == 0 ? "the feature after pre-processing" : "");
 }
 
@@ -151,7 +151,7 @@ static void print_slope_factor(const gemmlp_explanation *w, const char *formula)
     const struct symbols *s = symbols();
     char label[4 * SYMBOL_SIZE] = "", remark[96];
     struct symbol z = neuron("z", w->layer, w->j), a = neuron("a", w->layer, w->j);
-    gm_append(label, sizeof label, "  %s%s/%s%s = %s", s->d, a.text, s->d, z.text, formula);
+    cli_append(label, sizeof label, "  %s%s/%s%s = %s", s->d, a.text, s->d, z.text, formula);
     snprintf(remark, sizeof remark, "at z = %.6g, where a = %.6g", plain(w->z), plain(w->a));
     print_row(label, w->da_dz, remark);
 }
@@ -162,9 +162,9 @@ static void print_product(const gemmlp_explanation *w, const double *factors, si
     const struct symbols *s = symbols();
     char label[4 * SYMBOL_SIZE] = "";
     struct symbol name = weight(w);
-    gm_append(label, sizeof label, "  %s%s/%s%s = ", s->d, s->cost, s->d, name.text);
+    cli_append(label, sizeof label, "  %s%s/%s%s = ", s->d, s->cost, s->d, name.text);
     for (size_t i = 0; i < count; i++) {
-        gm_append(label, sizeof label, "%s%s%s", i ? " " : "", i ? s->dot : "", i ? " " : "");
+        cli_append(label, sizeof label, "%s%s%s", i ? " " : "", i ? s->dot : "", i ? " " : "");
         append_factor(label, sizeof label, factors[i]);
     }
     print_row(label, w->dC_dw, "");
@@ -178,11 +178,11 @@ static void print_softmax(const gemmlp_explanation *w, const char *loss)
     struct symbol z = neuron("z", w->layer, w->j);
     print_slope_factor(w, s == &utf8_symbols ? "a (1 − a)" : "a (1 - a)");
     printf("  softmax: not a_%zu alone, every output a_i depends on %s, so that\n", w->j, z.text);
-    gm_append(label, sizeof label, "  %s%s/%s%s = %s_i %sa_i/%sz_%zu %s %s%s/%sa_i", s->d, s->cost,
-              s->d, z.text, s->sum, s->d, s->d, w->j, s->dot, s->d, s->cost, s->d);
+    cli_append(label, sizeof label, "  %s%s/%s%s = %s_i %sa_i/%sz_%zu %s %s%s/%sa_i", s->d, s->cost,
+               s->d, z.text, s->sum, s->d, s->d, w->j, s->dot, s->d, s->cost, s->d);
     if (strcmp(loss, "cross_entropy") == 0) {
-        gm_append(remark, sizeof remark, "for cross-entropy a_%zu %s y_%zu = %.6g %s %.6g", w->j,
-                  s->minus, w->j, plain(w->a), s->minus, plain(w->target));
+        cli_append(remark, sizeof remark, "for cross-entropy a_%zu %s y_%zu = %.6g %s %.6g", w->j,
+                   s->minus, w->j, plain(w->a), s->minus, plain(w->target));
     }
     print_row(label, w->dC_dz, remark);
     print_product(w, (const double[]){w->dz_dw, w->dC_dz}, 2);
@@ -198,7 +198,7 @@ static void print_chain(const gemmlp_explanation *w)
     if (w->path_count > 0) {
         print_paths(w);
     } else {
-        gm_append(label, sizeof label, "  %s%s/%s%s", s->d, s->cost, s->d, a.text);
+        cli_append(label, sizeof label, "  %s%s/%s%s", s->d, s->cost, s->d, a.text);
         snprintf(remark, sizeof remark, "from the loss, at y = %.6g", plain(w->target));
         print_row(label, w->dC_da, remark);
     }
@@ -211,7 +211,7 @@ static void print_nudge(const char *cost, const char *d, double before, double a
 {
     double change = after - before, predicted = derivative * nudge;
     printf("    %s%*s really changes by %.6g, predicted %s%s/%sw %s h = %.6g", cost,
-           (int)(2 - gm_text_columns(cost)), "", plain(change), d, cost, d, symbols()->dot,
+           (int)(2 - cli_text_columns(cost)), "", plain(change), d, cost, d, symbols()->dot,
            plain(predicted));
     if (predicted != 0) {
         printf(", ratio %.6f", change / predicted);
@@ -236,7 +236,7 @@ static void print_weight(const struct explain_page *page, const gemmlp_explanati
     } else {
         print_chain(w);
     }
-    gm_append(label, sizeof label, "  %sC/%s%s", s->d, s->d, name.text);
+    cli_append(label, sizeof label, "  %sC/%s%s", s->d, s->d, name.text);
     char remark[64];
     snprintf(remark, sizeof remark, "averaged over %zu examples", w->average_examples);
     print_row(label, w->average_dC_dw, remark);
@@ -263,7 +263,7 @@ static void print_values(const char *title, const float *values, size_t count)
     printf("%s", count > OUTPUTS_SHOWN ? ", ..." : "");
 }
 
-void gm_explain_print(const struct explain_page *page)
+void cli_explain_print(const struct explain_page *page)
 {
     const struct symbols *s = symbols();
     const gemmlp_network *network = gemmlp_model_network(page->model);

@@ -36,19 +36,19 @@ static const struct arg check_rows[] = {
 
 static int print_json(const gemmlp_gradcheck_report *report, bool passed)
 {
-    struct record record = gm_record_begin();
-    gm_record_size(&record, "parameters", report->parameters);
-    gm_record_size(&record, "parameters_checked", report->parameters_checked);
-    gm_record_real(&record, "max_relative_error", report->max_relative_error);
-    gm_record_real(&record, "tolerance", report->tolerance);
-    gm_record_real(&record, "max_gradient", report->max_gradient);
-    gm_record_size(&record, "worst_layer", report->worst_layer);
-    gm_record_size(&record, "worst_row", report->worst_row);
-    gm_record_size(&record, "worst_column", report->worst_column);
-    gm_record_real(&record, "worst_backprop", report->worst_backprop);
-    gm_record_real(&record, "worst_difference", report->worst_difference);
-    gm_record_bool(&record, "passed", passed);
-    return gm_record_print(&record);
+    struct record record = cli_record_begin();
+    cli_record_size(&record, "parameters", report->parameters);
+    cli_record_size(&record, "parameters_checked", report->parameters_checked);
+    cli_record_real(&record, "max_relative_error", report->max_relative_error);
+    cli_record_real(&record, "tolerance", report->tolerance);
+    cli_record_real(&record, "max_gradient", report->max_gradient);
+    cli_record_size(&record, "worst_layer", report->worst_layer);
+    cli_record_size(&record, "worst_row", report->worst_row);
+    cli_record_size(&record, "worst_column", report->worst_column);
+    cli_record_real(&record, "worst_backprop", report->worst_backprop);
+    cli_record_real(&record, "worst_difference", report->worst_difference);
+    cli_record_bool(&record, "passed", passed);
+    return cli_record_print(&record);
 }
 
 static void print_text(const gemmlp_gradcheck_report *report, const gemmlp_network *network)
@@ -56,7 +56,7 @@ static void print_text(const gemmlp_gradcheck_report *report, const gemmlp_netwo
     size_t layer = report->worst_layer;
     size_t n_in = layer ? network->layers[layer - 1].n_out : network->n_in;
     char shape[1024], worst[96];
-    gm_network_shape(network, shape, sizeof shape);
+    cli_network_shape(network, shape, sizeof shape);
     if (report->worst_column == n_in) {
         snprintf(worst, sizeof worst, "layer %zu, bias %zu", layer, report->worst_row);
     } else {
@@ -84,7 +84,7 @@ static int check(const struct command *command, const struct gradcheck_options *
                                          .tolerance = options->tolerance,
                                          .seed = options->network.seed};
     if (gemmlp_gradcheck(network, &settings, &report, &error) != GEMMLP_OK) {
-        return gm_failed(command, &error);
+        return cli_failed(command, &error);
     }
     /* Written so that a NaN does not pass either. */
     bool proves = report.max_gradient > 0 && report.parameters_checked > 0;
@@ -96,39 +96,39 @@ static int check(const struct command *command, const struct gradcheck_options *
         print_text(&report, network);
     }
     if (!proves) {
-        gm_complain("all gradients that were checked are zero, which proves nothing");
+        cli_complain("all gradients that were checked are zero, which proves nothing");
     } else if (!passed) {
-        gm_complain("the largest relative error %.3g exceeds the tolerance %.3g",
-                    report.max_relative_error, report.tolerance);
+        cli_complain("the largest relative error %.3g exceeds the tolerance %.3g",
+                     report.max_relative_error, report.tolerance);
     }
     return passed ? code : EXIT_CODE_FAILED;
 }
 
-int gm_run_gradcheck(const struct command *command, int argc, char **argv)
+int cli_run_gradcheck(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
     struct gradcheck_options options = {
         .task = "classify", .inputs = 12, .outputs = 4, .batch = 5, .tolerance = 1e-7};
-    gm_network_options_default(&options.network, 9);
+    cli_network_options_default(&options.network, 9);
     options.network.hidden.items[options.network.hidden.count++].size = 7;
-    gm_objective_options_default(&options.objective);
+    cli_objective_options_default(&options.objective);
     const struct arg_group groups[] = {
         ARG_GROUP("check", check_rows, &options),
-        ARG_GROUP("network", gm_network_rows, &options.network),
-        ARG_GROUP("objective", gm_objective_rows, &options.objective),
-        ARG_GROUP("general", gm_common_rows, &options.common),
+        ARG_GROUP("network", cli_network_rows, &options.network),
+        ARG_GROUP("objective", cli_objective_rows, &options.objective),
+        ARG_GROUP("general", cli_common_rows, &options.common),
     };
     struct args args = {
         .command = command, .groups = groups, .group_count = sizeof groups / sizeof *groups};
     gemmlp_network network = {0};
-    if (gm_args_parse(&args, argc, argv, &code) &&
-        gm_network_options_build(command, &options.network, &options.objective, options.outputs,
-                                 &network, &code)) {
+    if (cli_args_parse(&args, argc, argv, &code) &&
+        cli_network_options_build(command, &options.network, &options.objective, options.outputs,
+                                  &network, &code)) {
         network.n_in = options.inputs;
-        network.task = gm_task_named(options.task);
+        network.task = cli_task_named(options.task);
         code = check(command, &options, &network);
     }
-    gm_network_options_free(&network);
-    gm_args_free(&args);
+    cli_network_options_free(&network);
+    cli_args_free(&args);
     return code;
 }

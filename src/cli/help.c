@@ -31,18 +31,18 @@ static void print_wrapped(const char *text)
 
 static void append_list(const struct arg *arg, const struct arg_list *list, char *text, size_t size)
 {
-    gm_append(text, size, "%s", list->count ? " (default " : "");
+    cli_append(text, size, "%s", list->count ? " (default " : "");
     for (size_t i = 0; i < list->count; i++) {
-        gm_append(text, size, "%s", i ? "," : "");
+        cli_append(text, size, "%s", i ? "," : "");
         if (arg->kind == ARG_SIZES) {
-            gm_append(text, size, "%zu", list->items[i].size);
+            cli_append(text, size, "%zu", list->items[i].size);
         } else if (arg->kind == ARG_REALS) {
-            gm_append(text, size, "%g", list->items[i].real);
+            cli_append(text, size, "%g", list->items[i].real);
         } else {
-            gm_append(text, size, "%s", list->items[i].name);
+            cli_append(text, size, "%s", list->items[i].name);
         }
     }
-    gm_append(text, size, "%s", list->count ? ")" : "");
+    cli_append(text, size, "%s", list->count ? ")" : "");
 }
 
 static void append_default(const struct arg_slot *slot, char *text, size_t size)
@@ -53,19 +53,19 @@ static void append_default(const struct arg_slot *slot, char *text, size_t size)
         break;
     case ARG_SIZE:
         if (*(const size_t *)slot->value > 0 || arg->lower == 0) {
-            gm_append(text, size, " (default %zu)", *(const size_t *)slot->value);
+            cli_append(text, size, " (default %zu)", *(const size_t *)slot->value);
         }
         break;
     case ARG_REAL:
         if (*(const double *)slot->value >= 0) {
-            gm_append(text, size, " (default %g)", *(const double *)slot->value);
+            cli_append(text, size, " (default %g)", *(const double *)slot->value);
         }
         break;
     case ARG_STRING:
     case ARG_CHOICE:
     case ARG_NAME:
         if (*(const char *const *)slot->value) {
-            gm_append(text, size, " (default %s)", *(const char *const *)slot->value);
+            cli_append(text, size, " (default %s)", *(const char *const *)slot->value);
         }
         break;
     case ARG_SIZES:
@@ -80,12 +80,12 @@ static void print_option(const struct arg_slot *slot)
 {
     const struct arg *arg = slot->arg;
     char left[96] = "  ", text[1024] = "";
-    gm_append(left, sizeof left, "%s%c%s--%s", arg->letter ? "-" : " ",
-              arg->letter ? arg->letter : ' ', arg->letter ? ", " : "  ", arg->name);
+    cli_append(left, sizeof left, "%s%c%s--%s", arg->letter ? "-" : " ",
+               arg->letter ? arg->letter : ' ', arg->letter ? ", " : "  ", arg->name);
     if (arg->value) {
-        gm_append(left, sizeof left, " %s", arg->value);
+        cli_append(left, sizeof left, " %s", arg->value);
     }
-    gm_append(text, sizeof text, "%s", arg->help);
+    cli_append(text, sizeof text, "%s", arg->help);
     append_default(slot, text, sizeof text);
     if (strlen(left) + 2 > HELP_COLUMN) {
         printf("%s\n%*s", left, HELP_COLUMN, "");
@@ -98,14 +98,14 @@ static void print_option(const struct arg_slot *slot)
 static void print_registry(gemmlp_registry registry)
 {
     const char *name;
-    printf("\n%s\n", gm_registry_plural(registry));
+    printf("\n%s\n", cli_registry_plural(registry));
     for (size_t i = 0; (name = gemmlp_name(registry, i)); i++) {
         printf("  %-*s  ", HELP_COLUMN - 4, name);
         print_wrapped(gemmlp_description(registry, i));
     }
 }
 
-void gm_help(const struct args *args)
+void cli_help(const struct args *args)
 {
     const struct command *command = args->command;
     bool used[REGISTRIES] = {false};

@@ -44,9 +44,9 @@ static int info_model(const struct command *command, const struct info_options *
     gemmlp_model *model;
     gemmlp_error error;
     if (gemmlp_model_load(path, &model, &error) != GEMMLP_OK) {
-        return gm_failed_input(command, &error);
+        return cli_failed_input(command, &error);
     }
-    int code = gm_info_model(command, model, path, &options->cost, options->common.json);
+    int code = cli_info_model(command, model, path, &options->cost, options->common.json);
     gemmlp_model_free(model);
     return code;
 }
@@ -58,23 +58,23 @@ static int info_network(const struct command *command, const struct info_options
     gemmlp_error error;
     struct objective_options objective;
     int code;
-    gm_objective_options_default(&objective);
+    cli_objective_options_default(&objective);
     if (!options->inputs || !options->outputs) {
-        return gm_usage(command, "--%s is missing", options->inputs ? "outputs" : "inputs");
+        return cli_usage(command, "--%s is missing", options->inputs ? "outputs" : "inputs");
     }
-    if (!gm_network_options_build(command, &options->network, &objective, options->outputs,
-                                  &network, &code)) {
+    if (!cli_network_options_build(command, &options->network, &objective, options->outputs,
+                                   &network, &code)) {
         return code;
     }
     network.n_in = options->inputs;
-    network.task = options->data.task ? gm_task_named(options->data.task) : GEMMLP_CLASSIFY;
+    network.task = options->data.task ? cli_task_named(options->data.task) : GEMMLP_CLASSIFY;
     if (gemmlp_model_create(&network, NULL, &model, &error) != GEMMLP_OK) {
-        code = gm_failed(command, &error);
+        code = cli_failed(command, &error);
     } else {
-        code = gm_info_model(command, model, NULL, &options->cost, options->common.json);
+        code = cli_info_model(command, model, NULL, &options->cost, options->common.json);
     }
     gemmlp_model_free(model);
-    gm_network_options_free(&network);
+    cli_network_options_free(&network);
     return code;
 }
 
@@ -84,10 +84,11 @@ static int info_data(const struct command *command, const struct info_options *o
     gemmlp_dataset *train = NULL, *test = NULL;
     int code = EXIT_CODE_DONE;
     bool pair = gemmlp_dataset_has_test(data->data);
-    if (gm_data_open(command, data->data, PART_TRAIN, data->format, data->task, 0, &train, &code) &&
-        (!pair ||
-         gm_data_open(command, data->data, PART_TEST, data->format, data->task, 0, &test, &code))) {
-        code = gm_info_data(command, train, test, options->common.json);
+    if (cli_data_open(command, data->data, PART_TRAIN, data->format, data->task, 0, &train,
+                      &code) &&
+        (!pair || cli_data_open(command, data->data, PART_TEST, data->format, data->task, 0, &test,
+                                &code))) {
+        code = cli_info_data(command, train, test, options->common.json);
     }
     gemmlp_dataset_free(test);
     gemmlp_dataset_free(train);
@@ -96,39 +97,40 @@ static int info_data(const struct command *command, const struct info_options *o
 
 static int inform(const struct args *args, const struct info_options *options)
 {
-    bool network = options->inputs || options->outputs || gm_arg_given(args, "hidden");
+    bool network = options->inputs || options->outputs || cli_arg_given(args, "hidden");
     int subjects =
         (args->operand != NULL) + (options->data.data != NULL) + options->machine + network;
     if (subjects != 1) {
-        return gm_usage(args->command,
-                        "expected one of MODEL, --data PATH, --machine, or --inputs N --outputs N");
+        return cli_usage(
+            args->command,
+            "expected one of MODEL, --data PATH, --machine, or --inputs N --outputs N");
     }
     return args->operand        ? info_model(args->command, options, args->operand)
            : options->data.data ? info_data(args->command, options)
-           : options->machine   ? gm_info_machine(options->common.json)
+           : options->machine   ? cli_info_machine(options->common.json)
                                 : info_network(args->command, options);
 }
 
-int gm_run_info(const struct command *command, int argc, char **argv)
+int cli_run_info(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
     struct info_options options = {.cost = {.batch = 128, .optimizer = "adam"}};
-    gm_network_options_default(&options.network, 256);
+    cli_network_options_default(&options.network, 256);
     const struct arg_group groups[] = {
-        ARG_GROUP("data", gm_plain_data_rows, &options.data),
+        ARG_GROUP("data", cli_plain_data_rows, &options.data),
         ARG_GROUP("machine", subject_rows, &options),
         ARG_GROUP("network to be costed", size_rows, &options),
-        ARG_GROUP("its layers", gm_network_rows, &options.network),
+        ARG_GROUP("its layers", cli_network_rows, &options.network),
         ARG_GROUP("a training step, of that network or of a MODEL", cost_rows, &options),
-        ARG_GROUP("general", gm_common_rows, &options.common),
+        ARG_GROUP("general", cli_common_rows, &options.common),
     };
     struct args args = {.command = command,
                         .groups = groups,
                         .group_count = sizeof groups / sizeof *groups,
                         .operand_name = "MODEL"};
-    if (gm_args_parse(&args, argc, argv, &code)) {
+    if (cli_args_parse(&args, argc, argv, &code)) {
         code = inform(&args, &options);
     }
-    gm_args_free(&args);
+    cli_args_free(&args);
     return code;
 }

@@ -1,6 +1,6 @@
 /* info.h: the pages of `gemmlp info`, as text or as JSON; each returns an exit code. */
-#ifndef GM_INFO_H
-#define GM_INFO_H
+#ifndef CLI_INFO_H
+#define CLI_INFO_H
 
 #include <stdbool.h>
 
@@ -13,11 +13,11 @@ struct cost_options {
 };
 
 /* path NULL: a network that is only being considered. */
-int gm_info_model(const struct command *command, const gemmlp_model *model, const char *path,
-                  const struct cost_options *cost, bool json);
+int cli_info_model(const struct command *command, const gemmlp_model *model, const char *path,
+                   const struct cost_options *cost, bool json);
 /* test NULL: there is none. */
-int gm_info_data(const struct command *command, const gemmlp_dataset *train,
-                 const gemmlp_dataset *test, bool json);
-int gm_info_machine(bool json);
+int cli_info_data(const struct command *command, const gemmlp_dataset *train,
+                  const gemmlp_dataset *test, bool json);
+int cli_info_machine(bool json);
 
 #endif

@@ -14,7 +14,7 @@
 static void print_bytes(const char *label, double bytes)
 {
     char text[32];
-    gm_format_bytes(bytes, text, sizeof text);
+    cli_format_bytes(bytes, text, sizeof text);
     printf("%-16s%s\n", label, text);
 }
 
@@ -50,7 +50,7 @@ static void print_layers(const gemmlp_network *network)
 static void print_classes(const gemmlp_model *model)
 {
     enum { SHOWN = 20 };
-    size_t classes = gm_model_outputs(model);
+    size_t classes = cli_model_outputs(model);
     printf("%-16s%zu: ", "classes", classes);
     for (size_t i = 0; i < classes && i < SHOWN; i++) {
         printf("%s%s", i ? ", " : "", gemmlp_model_class_name(model, i));
@@ -63,12 +63,12 @@ static void print_model(const gemmlp_model *model, const char *path,
 {
     const gemmlp_network *network = gemmlp_model_network(model);
     char shape[1024], flop[32];
-    gm_network_shape(network, shape, sizeof shape);
+    cli_network_shape(network, shape, sizeof shape);
     if (path) {
         printf("%-16s%s\n", "model", path);
     }
     printf("%-16s%s\n", "network", shape);
-    printf("%-16s%s\n", "task", gm_task_name(network->task));
+    printf("%-16s%s\n", "task", cli_task_name(network->task));
     if (network->task == GEMMLP_CLASSIFY) {
         print_classes(model);
     }
@@ -97,54 +97,54 @@ static void record_layers(struct record *whole, const gemmlp_network *network)
     json_t *layers = json_array();
     for (size_t i = 0; i < network->layer_count; i++) {
         const gemmlp_layer *layer = &network->layers[i];
-        struct record record = gm_record_begin();
-        gm_record_size(&record, "n_in", inputs_of(network, i));
-        gm_record_size(&record, "n_out", layer->n_out);
-        gm_record_text(&record, "activation", layer->activation);
-        gm_record_text(&record, "init", layer->init);
-        gm_record_real(&record, "dropout", layer->dropout);
-        gm_record_size(&record, "parameters", layer->n_out * (inputs_of(network, i) + 1));
-        gm_record_append(whole, layers, gm_record_take(&record));
+        struct record record = cli_record_begin();
+        cli_record_size(&record, "n_in", inputs_of(network, i));
+        cli_record_size(&record, "n_out", layer->n_out);
+        cli_record_text(&record, "activation", layer->activation);
+        cli_record_text(&record, "init", layer->init);
+        cli_record_real(&record, "dropout", layer->dropout);
+        cli_record_size(&record, "parameters", layer->n_out * (inputs_of(network, i) + 1));
+        cli_record_append(whole, layers, cli_record_take(&record));
     }
-    gm_record_json(whole, "layers", layers);
+    cli_record_json(whole, "layers", layers);
 }
 
 static int print_model_json(const gemmlp_model *model, const char *path,
                             const struct cost_options *options, const gemmlp_cost_model *cost)
 {
     const gemmlp_network *network = gemmlp_model_network(model);
-    struct record record = gm_record_begin();
-    gm_record_text(&record, "model", path);
-    gm_record_text(&record, "task", gm_task_name(network->task));
-    gm_record_text(&record, "loss", network->loss);
-    gm_record_real(&record, "label_smoothing", network->label_smoothing);
-    gm_record_text(&record, "preprocess", network->preprocess);
-    gm_record_size(&record, "features", network->n_in);
-    gm_record_size(&record, "outputs", gm_model_outputs(model));
+    struct record record = cli_record_begin();
+    cli_record_text(&record, "model", path);
+    cli_record_text(&record, "task", cli_task_name(network->task));
+    cli_record_text(&record, "loss", network->loss);
+    cli_record_real(&record, "label_smoothing", network->label_smoothing);
+    cli_record_text(&record, "preprocess", network->preprocess);
+    cli_record_size(&record, "features", network->n_in);
+    cli_record_size(&record, "outputs", cli_model_outputs(model));
     record_layers(&record, network);
     if (network->task == GEMMLP_CLASSIFY) {
-        gm_record_classes(&record, model, gm_model_outputs(model));
+        cli_record_classes(&record, model, cli_model_outputs(model));
     }
-    gm_record_size(&record, "parameters", cost->parameters);
-    gm_record_size(&record, "weights", cost->weights);
-    gm_record_real(&record, "flop_predict", cost->flop_predict);
-    gm_record_real(&record, "flop_train", cost->flop_train);
-    gm_record_size(&record, "batch", options->batch);
-    gm_record_text(&record, "optimizer", options->optimizer);
-    gm_record_real(&record, "flop_step", cost->flop_train * (double)options->batch);
-    gm_record_size(&record, "bytes_parameters", cost->bytes_parameters);
-    gm_record_size(&record, "bytes_workspace", cost->bytes_workspace);
-    gm_record_size(&record, "bytes_training", cost->bytes_training);
-    return gm_record_print(&record);
+    cli_record_size(&record, "parameters", cost->parameters);
+    cli_record_size(&record, "weights", cost->weights);
+    cli_record_real(&record, "flop_predict", cost->flop_predict);
+    cli_record_real(&record, "flop_train", cost->flop_train);
+    cli_record_size(&record, "batch", options->batch);
+    cli_record_text(&record, "optimizer", options->optimizer);
+    cli_record_real(&record, "flop_step", cost->flop_train * (double)options->batch);
+    cli_record_size(&record, "bytes_parameters", cost->bytes_parameters);
+    cli_record_size(&record, "bytes_workspace", cost->bytes_workspace);
+    cli_record_size(&record, "bytes_training", cost->bytes_training);
+    return cli_record_print(&record);
 }
 
-int gm_info_model(const struct command *command, const gemmlp_model *model, const char *path,
-                  const struct cost_options *options, bool json)
+int cli_info_model(const struct command *command, const gemmlp_model *model, const char *path,
+                   const struct cost_options *options, bool json)
 {
     gemmlp_cost_model cost;
     gemmlp_error error;
     if (gemmlp_model_cost(model, options->batch, options->optimizer, &cost, &error) != GEMMLP_OK) {
-        return gm_failed(command, &error);
+        return cli_failed(command, &error);
     }
     if (json) {
         return print_model_json(model, path, options, &cost);
@@ -163,9 +163,9 @@ static size_t *class_counts(const struct command *command, const gemmlp_dataset 
     }
     size_t *counts = calloc(info->outputs, sizeof *counts);
     if (!counts) {
-        *code = gm_failed_memory("the class counts");
+        *code = cli_failed_memory("the class counts");
     } else if (gemmlp_dataset_class_counts(dataset, counts, &error) != GEMMLP_OK) {
-        *code = gm_failed_input(command, &error);
+        *code = cli_failed_input(command, &error);
         free(counts);
         counts = NULL;
     }
@@ -180,7 +180,7 @@ static void print_data(const char *part, const gemmlp_dataset_info *info, const 
     if (info->height > 0) {
         printf(", %zu x %zu", info->height, info->width);
     }
-    printf("\n%-16s%zu, to %s\n", "  outputs", info->outputs, gm_task_name(info->task));
+    printf("\n%-16s%zu, to %s\n", "  outputs", info->outputs, cli_task_name(info->task));
     for (size_t i = 0; counts && i < info->outputs; i++) {
         char label[32];
         snprintf(label, sizeof label, "    class %zu", i);
@@ -192,51 +192,51 @@ static void print_data(const char *part, const gemmlp_dataset_info *info, const 
 
 static json_t *data_object(const gemmlp_dataset_info *info, const size_t *counts)
 {
-    struct record record = gm_record_begin();
-    gm_record_text(&record, "path", info->path);
-    gm_record_text(&record, "format", info->format);
-    gm_record_text(&record, "element_type", info->element_type);
-    gm_record_text(&record, "task", gm_task_name(info->task));
-    gm_record_size(&record, "examples", info->examples);
-    gm_record_size(&record, "features", info->features);
+    struct record record = cli_record_begin();
+    cli_record_text(&record, "path", info->path);
+    cli_record_text(&record, "format", info->format);
+    cli_record_text(&record, "element_type", info->element_type);
+    cli_record_text(&record, "task", cli_task_name(info->task));
+    cli_record_size(&record, "examples", info->examples);
+    cli_record_size(&record, "features", info->features);
     if (info->height > 0) {
-        gm_record_size(&record, "height", info->height);
-        gm_record_size(&record, "width", info->width);
+        cli_record_size(&record, "height", info->height);
+        cli_record_size(&record, "width", info->width);
     }
-    gm_record_size(&record, "outputs", info->outputs);
-    gm_record_size(&record, "bytes", info->bytes);
+    cli_record_size(&record, "outputs", info->outputs);
+    cli_record_size(&record, "bytes", info->bytes);
     if (counts) {
         json_t *array = json_array();
         for (size_t i = 0; i < info->outputs; i++) {
-            gm_record_append(&record, array, json_integer((json_int_t)counts[i]));
+            cli_record_append(&record, array, json_integer((json_int_t)counts[i]));
         }
-        gm_record_json(&record, "class_counts", array);
+        cli_record_json(&record, "class_counts", array);
     }
-    return gm_record_take(&record);
+    return cli_record_take(&record);
 }
 
-int gm_info_data(const struct command *command, const gemmlp_dataset *train,
-                 const gemmlp_dataset *test, bool json)
+int cli_info_data(const struct command *command, const gemmlp_dataset *train,
+                  const gemmlp_dataset *test, bool json)
 {
     const gemmlp_dataset *const parts[] = {train, test};
     static const char *const names[] = {"train", "test"};
-    struct record record = gm_record_begin();
+    struct record record = cli_record_begin();
     int code = EXIT_CODE_DONE;
     for (size_t i = 0; i < 2 && parts[i] && code == EXIT_CODE_DONE; i++) {
         gemmlp_dataset_info info;
         gemmlp_dataset_info_get(parts[i], &info);
         size_t *counts = class_counts(command, parts[i], &info, &code);
         if (json) {
-            gm_record_json(&record, names[i], data_object(&info, counts));
+            cli_record_json(&record, names[i], data_object(&info, counts));
         } else if (code == EXIT_CODE_DONE) {
             print_data(test ? names[i] : "data", &info, counts);
         }
         free(counts);
     }
     if (json && code == EXIT_CODE_DONE) {
-        return gm_record_print(&record);
+        return cli_record_print(&record);
     }
-    json_decref(gm_record_take(&record));
+    json_decref(cli_record_take(&record));
     return code;
 }
 
@@ -254,31 +254,31 @@ static void record_providers(struct record *whole)
     const char *name;
     json_t *providers = json_array();
     for (size_t i = 0; (name = gemmlp_name(GEMMLP_PROVIDERS, i)); i++) {
-        struct record record = gm_record_begin();
-        gm_record_text(&record, "name", name);
-        gm_record_text(&record, "version", gemmlp_provider_version(name));
-        gm_record_append(whole, providers, gm_record_take(&record));
+        struct record record = cli_record_begin();
+        cli_record_text(&record, "name", name);
+        cli_record_text(&record, "version", gemmlp_provider_version(name));
+        cli_record_append(whole, providers, cli_record_take(&record));
     }
-    gm_record_json(whole, "providers", providers);
+    cli_record_json(whole, "providers", providers);
 }
 
-int gm_info_machine(bool json)
+int cli_info_machine(bool json)
 {
     gemmlp_machine machine;
     const char *name;
     gemmlp_machine_get(&machine);
     if (json) {
-        struct record record = gm_record_begin();
-        gm_record_text(&record, "cpu", machine.cpu);
-        gm_record_size(&record, "threads", (size_t)machine.threads);
-        gm_record_size(&record, "threads_affinity", (size_t)machine.threads_affinity);
-        gm_record_size(&record, "threads_cgroup", (size_t)machine.threads_cgroup);
-        gm_record_size(&record, "threads_slurm", (size_t)machine.threads_slurm);
-        gm_record_size(&record, "threads_omp", (size_t)machine.threads_omp);
-        gm_record_size(&record, "memory_bytes", machine.memory_bytes);
-        gm_record_text(&record, "instruction_set", machine.instruction_set);
+        struct record record = cli_record_begin();
+        cli_record_text(&record, "cpu", machine.cpu);
+        cli_record_size(&record, "threads", (size_t)machine.threads);
+        cli_record_size(&record, "threads_affinity", (size_t)machine.threads_affinity);
+        cli_record_size(&record, "threads_cgroup", (size_t)machine.threads_cgroup);
+        cli_record_size(&record, "threads_slurm", (size_t)machine.threads_slurm);
+        cli_record_size(&record, "threads_omp", (size_t)machine.threads_omp);
+        cli_record_size(&record, "memory_bytes", machine.memory_bytes);
+        cli_record_text(&record, "instruction_set", machine.instruction_set);
         record_providers(&record);
-        return gm_record_print(&record);
+        return cli_record_print(&record);
     }
     printf("%-16s%s\n", "CPU", machine.cpu);
     print_bytes("memory", (double)machine.memory_bytes);

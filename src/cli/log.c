@@ -9,11 +9,11 @@
 
 static bool complain_about(const struct run_log *log)
 {
-    gm_complain("%s: %s", log->path, strerror(errno));
+    cli_complain("%s: %s", log->path, strerror(errno));
     return false;
 }
 
-bool gm_log_open(struct run_log *log, const char *path)
+bool cli_log_open(struct run_log *log, const char *path)
 {
     *log = (struct run_log){.path = path};
     if (!path) {
@@ -23,18 +23,18 @@ bool gm_log_open(struct run_log *log, const char *path)
     return log->stream ? true : complain_about(log);
 }
 
-struct record gm_log_event(const char *event)
+struct record cli_log_event(const char *event)
 {
-    struct record record = gm_record_begin();
-    gm_record_text(&record, "event", event);
+    struct record record = cli_record_begin();
+    cli_record_text(&record, "event", event);
     return record;
 }
 
-bool gm_log_write(struct run_log *log, struct record *record)
+bool cli_log_write(struct run_log *log, struct record *record)
 {
-    char *line = gm_record_line(record);
+    char *line = cli_record_line(record);
     if (!line) {
-        gm_failed_memory(log->path ? log->path : "a line of the log");
+        cli_failed_memory(log->path ? log->path : "a line of the log");
         return false;
     }
     errno = 0;
@@ -44,7 +44,7 @@ bool gm_log_write(struct run_log *log, struct record *record)
     return good ? true : complain_about(log);
 }
 
-bool gm_log_close(struct run_log *log)
+bool cli_log_close(struct run_log *log)
 {
     FILE *stream = log->stream;
     log->stream = NULL;

@@ -15,21 +15,22 @@
 static const struct command commands[] = {
     {"train", "Trains a network on a data set, and says how good it has become.",
      "--data PATH [options]", "train --data datasets/mnist --model mnist.safetensors",
-     gm_run_train},
+     cli_run_train},
     {"eval", "Measures a model on a data set.", "MODEL --data PATH [options]",
-     "eval mnist.safetensors --data datasets/mnist --confusion", gm_run_eval},
+     "eval mnist.safetensors --data datasets/mnist --confusion", cli_run_eval},
     {"predict", "Writes what a model says of each example, as CSV with a header line.",
      "MODEL --data PATH [options]",
-     "predict mnist.safetensors --data datasets/mnist --output predictions.csv", gm_run_predict},
+     "predict mnist.safetensors --data datasets/mnist --output predictions.csv", cli_run_predict},
     {"info", "Shows what is in a model, a data set or this machine, or what a network would cost.",
      "MODEL | --data PATH | --machine | --inputs N --outputs N [options]", "info mnist.safetensors",
-     gm_run_info},
+     cli_run_info},
     {"gradcheck",
      "Compares gradients by back-propagation with central differences, in double precision.",
-     "[options]", "gradcheck --activation tanh --loss cross_entropy", gm_run_gradcheck},
+     "[options]", "gradcheck --activation tanh --loss cross_entropy", cli_run_gradcheck},
     {"explain", "Shows the chain rule for single weights, factor by factor, with numbers.",
      "MODEL --data PATH [options]",
-     "explain mnist.safetensors --data datasets/mnist --example 7 --weight 1,3,20", gm_run_explain},
+     "explain mnist.safetensors --data datasets/mnist --example 7 --weight 1,3,20",
+     cli_run_explain},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -104,8 +105,8 @@ static int dispatch(int argc, char **argv)
             return commands[i].run(&commands[i], argc - 1, argv + 1);
         }
     }
-    gm_unknown_name("command", argv[1], "", command_name_at, commands, message, sizeof message);
-    return gm_usage(NULL, "%s", message);
+    cli_unknown_name("command", argv[1], "", command_name_at, commands, message, sizeof message);
+    return cli_usage(NULL, "%s", message);
 }
 
 /* Where a standard stream is closed, the next file that is opened would take its number, and
@@ -127,5 +128,5 @@ int main(int argc, char **argv)
 {
     fill_standard_streams();
     setlocale(LC_CTYPE, ""); /* what the terminal can show; numbers keep their point */
-    return gm_finish_stdout(dispatch(argc, argv));
+    return cli_finish_stdout(dispatch(argc, argv));
 }

@@ -20,22 +20,22 @@ static const struct {
     [GEMMLP_PROVIDERS] = {"provider", "providers"},
 };
 
-const char *gm_registry_singular(gemmlp_registry registry)
+const char *cli_registry_singular(gemmlp_registry registry)
 {
     return titles[registry].singular;
 }
 
-const char *gm_registry_plural(gemmlp_registry registry)
+const char *cli_registry_plural(gemmlp_registry registry)
 {
     return titles[registry].plural;
 }
 
-const char *gm_registry_name_at(const void *list, size_t index)
+const char *cli_registry_name_at(const void *list, size_t index)
 {
     return gemmlp_name(*(const gemmlp_registry *)list, index);
 }
 
-const char *gm_registry_find(gemmlp_registry registry, const char *name)
+const char *cli_registry_find(gemmlp_registry registry, const char *name)
 {
     const char *found;
     for (size_t i = 0; (found = gemmlp_name(registry, i)); i++) {
@@ -46,7 +46,7 @@ const char *gm_registry_find(gemmlp_registry registry, const char *name)
     return NULL;
 }
 
-void gm_append(char *message, size_t size, const char *format, ...)
+void cli_append(char *message, size_t size, const char *format, ...)
 {
     size_t length = strlen(message);
     va_list arguments;
@@ -106,18 +106,18 @@ static const char *nearest(const char *found, name_at at, const void *list)
     return best;
 }
 
-void gm_unknown_name(const char *kind, const char *found, const char *prefix, name_at at,
-                     const void *list, char *message, size_t size)
+void cli_unknown_name(const char *kind, const char *found, const char *prefix, name_at at,
+                      const void *list, char *message, size_t size)
 {
     const char *best = nearest(found, at, list), *name;
     message[0] = '\0';
-    gm_append(message, size, "unknown %s '%s%s'", kind, prefix, found);
+    cli_append(message, size, "unknown %s '%s%s'", kind, prefix, found);
     if (best) {
-        gm_append(message, size, "; did you mean '%s%s'? valid:", prefix, best);
+        cli_append(message, size, "; did you mean '%s%s'? valid:", prefix, best);
     } else {
-        gm_append(message, size, "; valid:");
+        cli_append(message, size, "; valid:");
     }
     for (size_t i = 0; (name = at(list, i)); i++) {
-        gm_append(message, size, "%s %s%s", i ? "," : "", prefix, name);
+        cli_append(message, size, "%s %s%s", i ? "," : "", prefix, name);
     }
 }

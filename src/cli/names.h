@@ -1,6 +1,6 @@
 /* names.h: names a user typed, and the ones that there are. */
-#ifndef GM_NAMES_H
-#define GM_NAMES_H
+#ifndef CLI_NAMES_H
+#define CLI_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,18 +12,18 @@
 typedef const char *(*name_at)(const void *list, size_t index);
 
 /* Names of a registry; `list` points to a gemmlp_registry. */
-const char *gm_registry_name_at(const void *list, size_t index);
+const char *cli_registry_name_at(const void *list, size_t index);
 /* "activation", "activations" */
-const char *gm_registry_singular(gemmlp_registry registry);
-const char *gm_registry_plural(gemmlp_registry registry);
+const char *cli_registry_singular(gemmlp_registry registry);
+const char *cli_registry_plural(gemmlp_registry registry);
 /* The registry's own string equal to `name`; NULL when there is none. */
-const char *gm_registry_find(gemmlp_registry registry, const char *name);
+const char *cli_registry_find(gemmlp_registry registry, const char *name);
 
 /* "unknown KIND 'FOUND'; did you mean 'NEAREST'? valid: PREFIXa, PREFIXb" */
-void gm_unknown_name(const char *kind, const char *found, const char *prefix, name_at at,
-                     const void *list, char *message, size_t size);
+void cli_unknown_name(const char *kind, const char *found, const char *prefix, name_at at,
+                      const void *list, char *message, size_t size);
 
 /* Appends formatted text to the string in message[size]; what does not fit is cut. */
-void gm_append(char *message, size_t size, const char *format, ...) GM_CLI_PRINTF(3, 4);
+void cli_append(char *message, size_t size, const char *format, ...) CLI_CLI_PRINTF(3, 4);
 
 #endif

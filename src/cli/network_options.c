@@ -8,7 +8,7 @@
 
 #define AT(member) offsetof(struct network_options, member)
 
-const struct arg gm_network_rows[GM_NETWORK_ROWS] = {
+const struct arg cli_network_rows[CLI_NETWORK_ROWS] = {
     {"hidden", 0, ARG_SIZES, "N[,N...]", AT(hidden), .lower = 1, .upper = ARG_COUNT_LIMIT,
      .extra = "none", .help = "neurons of each hidden layer, or none"},
     {"activation", 0, ARG_NAMES, "NAME[,NAME...]", AT(activation), .registry = GEMMLP_ACTIVATIONS,
@@ -27,7 +27,7 @@ const struct arg gm_network_rows[GM_NETWORK_ROWS] = {
 #undef AT
 #define AT(member) offsetof(struct objective_options, member)
 
-const struct arg gm_objective_rows[GM_OBJECTIVE_ROWS] = {
+const struct arg cli_objective_rows[CLI_OBJECTIVE_ROWS] = {
     {"loss", 0, ARG_NAME, "NAME", AT(loss), .registry = GEMMLP_LOSSES,
      .help = "cross_entropy, or mse to regress, unless given"},
     {"label-smoothing", 0, ARG_REAL, "S", AT(label_smoothing), .range = RANGE_SHARE,
@@ -38,13 +38,13 @@ const struct arg gm_objective_rows[GM_OBJECTIVE_ROWS] = {
      .help = "adds X/2 sum w^2 to the cost"},
 };
 
-void gm_network_options_default(struct network_options *options, size_t hidden)
+void cli_network_options_default(struct network_options *options, size_t hidden)
 {
     *options = (struct network_options){.hidden = {.count = 1}};
     options->hidden.items[0].size = hidden;
 }
 
-void gm_objective_options_default(struct objective_options *options)
+void cli_objective_options_default(struct objective_options *options)
 {
     *options = (struct objective_options){.label_smoothing = -1};
 }
@@ -56,7 +56,7 @@ static bool fits(const struct command *command, const char *option, const struct
     if (list->count <= 1 || list->count == layers) {
         return true;
     }
-    *code = gm_usage(
+    *code = cli_usage(
         command, "--%s: %zu values for %zu hidden layers; expected one for all, or one for each",
         option, list->count, layers);
     return false;
@@ -68,9 +68,9 @@ static size_t item_of(const struct arg_list *list, size_t layer)
     return list->count == 1 ? 0 : layer;
 }
 
-bool gm_network_options_build(const struct command *command, const struct network_options *options,
-                              const struct objective_options *objective, size_t outputs,
-                              gemmlp_network *network, int *code)
+bool cli_network_options_build(const struct command *command, const struct network_options *options,
+                               const struct objective_options *objective, size_t outputs,
+                               gemmlp_network *network, int *code)
 {
     size_t hidden = options->hidden.count;
     bool init_for_output = options->init.count == hidden + 1;
@@ -81,7 +81,7 @@ bool gm_network_options_build(const struct command *command, const struct networ
     }
     gemmlp_layer *layers = calloc(hidden + 1, sizeof *layers);
     if (!layers) {
-        *code = gm_failed_memory("the network's description");
+        *code = cli_failed_memory("the network's description");
         return false;
     }
     for (size_t i = 0; i <= hidden; i++) {
@@ -109,9 +109,9 @@ bool gm_network_options_build(const struct command *command, const struct networ
     return true;
 }
 
-void gm_network_options_free(gemmlp_network *network)
+void cli_network_options_free(gemmlp_network *network)
 {
-    /* They were allocated in gm_network_options_build; the public struct only shows them as const.
+    /* They were allocated in cli_network_options_build; the public struct only shows them as const.
      */
     union {
         const gemmlp_layer *shown;
@@ -121,11 +121,11 @@ void gm_network_options_free(gemmlp_network *network)
     network->layers = NULL;
 }
 
-void gm_network_shape(const gemmlp_network *network, char *out, size_t size)
+void cli_network_shape(const gemmlp_network *network, char *out, size_t size)
 {
     out[0] = '\0';
-    gm_append(out, size, "%zu", network->n_in);
+    cli_append(out, size, "%zu", network->n_in);
     for (size_t i = 0; i < network->layer_count; i++) {
-        gm_append(out, size, "-%zu", network->layers[i].n_out);
+        cli_append(out, size, "-%zu", network->layers[i].n_out);
     }
 }

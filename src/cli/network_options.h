@@ -1,7 +1,7 @@
 /* network_options.h: --hidden, --activation … of train, gradcheck and info, and the gemmlp_network
  * they describe. */
-#ifndef GM_NETWORK_OPTIONS_H
-#define GM_NETWORK_OPTIONS_H
+#ifndef CLI_NETWORK_OPTIONS_H
+#define CLI_NETWORK_OPTIONS_H
 
 #include "cli/args.h"
 
@@ -20,23 +20,23 @@ struct objective_options {
     double l1, l2;
 };
 
-#define GM_NETWORK_ROWS   6
-#define GM_OBJECTIVE_ROWS 4
-extern const struct arg gm_network_rows[GM_NETWORK_ROWS];
-extern const struct arg gm_objective_rows[GM_OBJECTIVE_ROWS];
+#define CLI_NETWORK_ROWS   6
+#define CLI_OBJECTIVE_ROWS 4
+extern const struct arg cli_network_rows[CLI_NETWORK_ROWS];
+extern const struct arg cli_objective_rows[CLI_OBJECTIVE_ROWS];
 
 /* One hidden layer of `hidden` neurons; everything else is chosen by the library. */
-void gm_network_options_default(struct network_options *options, size_t hidden);
-void gm_objective_options_default(struct objective_options *options);
+void cli_network_options_default(struct network_options *options, size_t hidden);
+void cli_objective_options_default(struct objective_options *options);
 
 /* Layers for the options (n_in, task, preprocess are left to the caller); false: *code is the exit
- * code and a message has been printed. Freed by gm_network_options_free. */
-bool gm_network_options_build(const struct command *command, const struct network_options *options,
-                              const struct objective_options *objective, size_t outputs,
-                              gemmlp_network *network, int *code);
-void gm_network_options_free(gemmlp_network *network);
+ * code and a message has been printed. Freed by cli_network_options_free. */
+bool cli_network_options_build(const struct command *command, const struct network_options *options,
+                               const struct objective_options *objective, size_t outputs,
+                               gemmlp_network *network, int *code);
+void cli_network_options_free(gemmlp_network *network);
 
 /* "784-256-10" */
-void gm_network_shape(const gemmlp_network *network, char *out, size_t size);
+void cli_network_shape(const gemmlp_network *network, char *out, size_t size);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool gm_parse_size(const char *text, size_t *out)
+bool cli_parse_size(const char *text, size_t *out)
 {
     size_t length = strlen(text);
     /* strtoull would take blanks and a sign, and turn -1 into its largest number. */
@@ -24,7 +24,7 @@ bool gm_parse_size(const char *text, size_t *out)
     return true;
 }
 
-bool gm_parse_real(const char *text, double *out)
+bool cli_parse_real(const char *text, double *out)
 {
     size_t length = strlen(text);
     /* The characters rule out blanks, hexadecimal numbers, "nan" and "inf". */
@@ -40,7 +40,7 @@ bool gm_parse_real(const char *text, double *out)
     return true;
 }
 
-void gm_format_duration(double seconds, char *out, size_t size)
+void cli_format_duration(double seconds, char *out, size_t size)
 {
     if (!(seconds < 9e15)) {
         snprintf(out, size, "a long time");
@@ -57,7 +57,7 @@ void gm_format_duration(double seconds, char *out, size_t size)
     }
 }
 
-void gm_format_bytes(double bytes, char *out, size_t size)
+void cli_format_bytes(double bytes, char *out, size_t size)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
     size_t unit = 0;

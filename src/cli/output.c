@@ -26,7 +26,7 @@ static char *temporary_name(const char *path)
 
 static bool complain_about(const char *path)
 {
-    gm_complain("%s: %s", path, strerror(errno));
+    cli_complain("%s: %s", path, strerror(errno));
     return false;
 }
 
@@ -46,7 +46,7 @@ static void set_permissions(int descriptor, const struct stat *before)
     (void)!fchmod(descriptor, before ? before->st_mode & 0777 : 0666 & ~mask);
 }
 
-bool gm_output_open(struct output_file *output, const char *path)
+bool cli_output_open(struct output_file *output, const char *path)
 {
     *output = (struct output_file){.stream = stdout};
     if (!path || strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0) {
@@ -83,7 +83,7 @@ static void release(struct output_file *output)
     *output = (struct output_file){0};
 }
 
-bool gm_output_commit(struct output_file *output)
+bool cli_output_commit(struct output_file *output)
 {
     if (!output->path) {
         release(output);
@@ -104,7 +104,7 @@ bool gm_output_commit(struct output_file *output)
         reason = errno;
     }
     if (!good) {
-        gm_complain("%s: %s", output->path, strerror(reason));
+        cli_complain("%s: %s", output->path, strerror(reason));
         if (output->temporary) {
             unlink(output->temporary);
         }
@@ -113,7 +113,7 @@ bool gm_output_commit(struct output_file *output)
     return good;
 }
 
-void gm_output_abandon(struct output_file *output)
+void cli_output_abandon(struct output_file *output)
 {
     if (output->path) {
         fclose(output->stream);
@@ -124,7 +124,7 @@ void gm_output_abandon(struct output_file *output)
     release(output);
 }
 
-bool gm_output_possible(const char *path)
+bool cli_output_possible(const char *path)
 {
     struct stat status;
     bool exists = stat(path, &status) == 0;

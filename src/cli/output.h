@@ -1,7 +1,7 @@
 /* output.h: a result file that is replaced whole or not at all, and the question, asked before
  * hours of training, whether one could be written. */
-#ifndef GM_OUTPUT_H
-#define GM_OUTPUT_H
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,13 +14,13 @@ struct output_file {
 };
 
 /* path NULL, "-" and "/dev/stdout" mean stdout. False: a message has been printed. */
-bool gm_output_open(struct output_file *output, const char *path);
+bool cli_output_open(struct output_file *output, const char *path);
 /* False: the file could not be written whole, and is as it was before; a message has been printed.
  */
-bool gm_output_commit(struct output_file *output);
-void gm_output_abandon(struct output_file *output);
+bool cli_output_commit(struct output_file *output);
+void cli_output_abandon(struct output_file *output);
 
 /* Whether `path` could be created or replaced; false: a message has been printed. */
-bool gm_output_possible(const char *path);
+bool cli_output_possible(const char *path);
 
 #endif

@@ -108,8 +108,8 @@ static bool write_example(const struct prediction *p, size_t example, const floa
 {
     for (size_t i = 0; i < p->outputs; i++) {
         if (!isfinite(a[i])) {
-            gm_complain("%s: output %zu of example %zu is not a finite number", p->model_path, i,
-                        example);
+            cli_complain("%s: output %zu of example %zu is not a finite number", p->model_path, i,
+                         example);
             *code = EXIT_CODE_INPUT;
             return false;
         }
@@ -132,14 +132,14 @@ static bool write_all(const struct prediction *p, int *code)
 {
     gemmlp_dataset_info info;
     gemmlp_error error;
-    gemmlp_compute compute = gm_compute(&p->options->compute);
+    gemmlp_compute compute = cli_compute(&p->options->compute);
     gemmlp_dataset_info_get(p->dataset, &info);
     size_t chunk = info.examples < CHUNK ? info.examples : CHUNK;
     float *a = p->outputs <= SIZE_MAX / sizeof *a / CHUNK
                    ? malloc(chunk * p->outputs * sizeof *a) /* (chunk x outputs) */
                    : NULL;
     if (!a) {
-        *code = gm_failed_memory("the predictions");
+        *code = cli_failed_memory("the predictions");
         return false;
     }
     bool good = true;
@@ -147,7 +147,7 @@ static bool write_all(const struct prediction *p, int *code)
         size_t count = info.examples - first < chunk ? info.examples - first : chunk;
         if (gemmlp_model_predict(p->model, p->dataset, first, count, &compute, a, &error) !=
             GEMMLP_OK) {
-            *code = gm_failed_input(p->command, &error);
+            *code = cli_failed_input(p->command, &error);
             good = false;
         }
         if (first == 0 && good) {
@@ -170,39 +170,39 @@ static int predict(struct prediction *p)
     struct output_file output;
     const struct predict_options *options = p->options;
     if (options->proba && p->task == GEMMLP_REGRESS) {
-        return gm_usage(p->command, "--proba: the model's task is regress, which has no classes");
+        return cli_usage(p->command, "--proba: the model's task is regress, which has no classes");
     }
-    if (!gm_output_open(&output, options->output)) {
+    if (!cli_output_open(&output, options->output)) {
         return EXIT_CODE_FAILED;
     }
     p->stream = output.stream;
     if (!write_all(p, &code)) {
-        gm_output_abandon(&output);
+        cli_output_abandon(&output);
         return code;
     }
-    if (!gm_output_commit(&output)) {
+    if (!cli_output_commit(&output)) {
         return EXIT_CODE_FAILED;
     }
     if (!options->common.json) {
         return EXIT_CODE_DONE;
     }
     gemmlp_dataset_info info;
-    struct record record = gm_record_begin();
+    struct record record = cli_record_begin();
     gemmlp_dataset_info_get(p->dataset, &info);
-    gm_record_size(&record, "examples", info.examples);
-    gm_record_text(&record, "output", options->output);
-    return gm_record_print(&record);
+    cli_record_size(&record, "examples", info.examples);
+    cli_record_text(&record, "output", options->output);
+    return cli_record_print(&record);
 }
 
-int gm_run_predict(const struct command *command, int argc, char **argv)
+int cli_run_predict(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
     struct predict_options options = {0};
     const struct arg_group groups[] = {
-        ARG_GROUP("data", gm_model_data_rows, &options.data),
+        ARG_GROUP("data", cli_model_data_rows, &options.data),
         ARG_GROUP("what is written", predict_rows, &options),
-        ARG_GROUP("machine", gm_compute_rows, &options.compute),
-        ARG_GROUP("general", gm_common_rows, &options.common),
+        ARG_GROUP("machine", cli_compute_rows, &options.compute),
+        ARG_GROUP("general", cli_common_rows, &options.common),
     };
     struct args args = {.command = command,
                         .groups = groups,
@@ -210,20 +210,20 @@ int gm_run_predict(const struct command *command, int argc, char **argv)
                         .operand_name = "MODEL",
                         .operand_required = true};
     struct subject subject = {0};
-    if (gm_args_parse(&args, argc, argv, &code)) {
+    if (cli_args_parse(&args, argc, argv, &code)) {
         if (options.common.json && !options.output) {
-            code = gm_usage(command, "--json: needs --output, for the predictions go to stdout");
-        } else if (gm_subject_open(&args, &options.data, &subject, &code)) {
+            code = cli_usage(command, "--json: needs --output, for the predictions go to stdout");
+        } else if (cli_subject_open(&args, &options.data, &subject, &code)) {
             code = predict(&(struct prediction){.command = command,
                                                 .options = &options,
                                                 .model = subject.model,
                                                 .dataset = subject.dataset,
                                                 .model_path = args.operand,
                                                 .task = gemmlp_model_network(subject.model)->task,
-                                                .outputs = gm_model_outputs(subject.model)});
+                                                .outputs = cli_model_outputs(subject.model)});
         }
     }
-    gm_subject_free(&subject);
-    gm_args_free(&args);
+    cli_subject_free(&subject);
+    cli_args_free(&args);
     return code;
 }

@@ -14,20 +14,20 @@ static const double plain_interval = 10;
 
 enum { LINE_SIZE = 512 };
 
-struct progress_view gm_progress_begin(bool quiet)
+struct progress_view cli_progress_begin(bool quiet)
 {
-    double now = gm_clock();
+    double now = cli_clock();
     return (struct progress_view){
         .quiet = quiet,
-        .redraws = gm_stderr_redraws(),
-        .colour = gm_stderr_colour(),
-        .utf8 = gm_locale_utf8(),
+        .redraws = cli_stderr_redraws(),
+        .colour = cli_stderr_colour(),
+        .utf8 = cli_locale_utf8(),
         .started = now,
         .last_shown = now,
     };
 }
 
-void gm_progress_clear(struct progress_view *view)
+void cli_progress_clear(struct progress_view *view)
 {
     if (view->bar_shown) {
         fputs("\r\033[K", stderr);
@@ -39,8 +39,8 @@ void gm_progress_clear(struct progress_view *view)
 /* Appends "  NAME …" where the line still has room for it: whole fields, as many as fit. */
 static void append_field(char *line, size_t columns, const char *field)
 {
-    if (gm_text_columns(line) + 2 + strlen(field) < columns) {
-        gm_append(line, LINE_SIZE, "  %s", field);
+    if (cli_text_columns(line) + 2 + strlen(field) < columns) {
+        cli_append(line, LINE_SIZE, "  %s", field);
     }
 }
 
@@ -81,8 +81,8 @@ static void append_time_left(char *line, size_t columns, const struct progress_v
     double left = steps - (double)progress->step;
     if (progress->step > 0 && left > 0 && !progress->finished) {
         char duration[48], field[64];
-        gm_format_duration((now - view->started) / (double)progress->step * left, duration,
-                           sizeof duration);
+        cli_format_duration((now - view->started) / (double)progress->step * left, duration,
+                            sizeof duration);
         snprintf(field, sizeof field, "%s left", duration);
         append_field(line, columns, field);
     }
@@ -101,11 +101,11 @@ static void print_plain(const struct progress_view *view, const gemmlp_progress 
                         double now)
 {
     char line[LINE_SIZE] = "";
-    size_t columns = view->redraws ? gm_stderr_columns() : LINE_SIZE;
+    size_t columns = view->redraws ? cli_stderr_columns() : LINE_SIZE;
     size_t epoch = progress->epoch + (progress->epoch_completed ? 0 : 1);
-    gm_append(line, sizeof line, "epoch %zu/%zu", epoch, progress->epochs);
+    cli_append(line, sizeof line, "epoch %zu/%zu", epoch, progress->epochs);
     if (!progress->epoch_completed) {
-        gm_append(line, sizeof line, " (%d %%)", (int)(100 * share_of_epoch(progress)));
+        cli_append(line, sizeof line, " (%d %%)", (int)(100 * share_of_epoch(progress)));
     }
     append_loss(line, sizeof line, "", &progress->train);
     append_score(line, sizeof line, "", &progress->train);
@@ -123,21 +123,21 @@ static void append_bar(char *line, const struct progress_view *view, double shar
 {
     static const char *const eighths[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
     size_t filled = (size_t)(share * (double)cells * 8);
-    gm_append(line, LINE_SIZE, " [");
+    cli_append(line, LINE_SIZE, " [");
     for (size_t cell = 0; cell < cells; cell++) {
         size_t part = filled > 8 * cell ? filled - 8 * cell : 0;
         part = part < 8 ? part : 8;
-        gm_append(line, LINE_SIZE, "%s", view->utf8 ? eighths[part] : part == 8 ? "#" : " ");
+        cli_append(line, LINE_SIZE, "%s", view->utf8 ? eighths[part] : part == 8 ? "#" : " ");
     }
-    gm_append(line, LINE_SIZE, "]");
+    cli_append(line, LINE_SIZE, "]");
 }
 
 /* After the bar, the most important first; a narrow terminal has a short bar, or none. */
 static void draw_bar(struct progress_view *view, const gemmlp_progress *progress, double now)
 {
     char line[LINE_SIZE] = "";
-    size_t columns = gm_stderr_columns(), cells = columns / 5;
-    gm_append(line, sizeof line, "epoch %zu/%zu", progress->epoch + 1, progress->epochs);
+    size_t columns = cli_stderr_columns(), cells = columns / 5;
+    cli_append(line, sizeof line, "epoch %zu/%zu", progress->epoch + 1, progress->epochs);
     size_t head = strlen(line);
     if (columns >= 40) {
         append_bar(line, view, share_of_epoch(progress), cells < 30 ? cells : 30);
@@ -147,7 +147,7 @@ static void draw_bar(struct progress_view *view, const gemmlp_progress *progress
     append_time_left(line, columns, view, progress, now);
     append_loss(line, columns, "", &progress->train);
     append_speed(line, columns, progress);
-    if (gm_text_columns(line) < columns) {
+    if (cli_text_columns(line) < columns) {
         fprintf(stderr, "\r%.*s%s%.*s%s%s\033[K", (int)head, line, view->colour ? "\033[36m" : "",
                 (int)(bar_end - head), line + head, view->colour ? "\033[0m" : "", line + bar_end);
         fflush(stderr);
@@ -155,14 +155,14 @@ static void draw_bar(struct progress_view *view, const gemmlp_progress *progress
     }
 }
 
-void gm_progress_show(struct progress_view *view, const gemmlp_progress *progress)
+void cli_progress_show(struct progress_view *view, const gemmlp_progress *progress)
 {
-    double now = gm_clock();
+    double now = cli_clock();
     if (view->quiet) {
         return;
     }
     if (progress->epoch_completed) {
-        gm_progress_clear(view);
+        cli_progress_clear(view);
         print_plain(view, progress, now);
         view->last_shown = now;
     } else if (view->redraws) {

@@ -1,7 +1,7 @@
 /* progress.h: how training goes, on stderr: a bar that is redrawn on a terminal, plain lines
  * elsewhere. */
-#ifndef GM_PROGRESS_H
-#define GM_PROGRESS_H
+#ifndef CLI_PROGRESS_H
+#define CLI_PROGRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,13 +12,13 @@ struct progress_view {
     bool quiet;
     bool redraws, colour, utf8;
     bool bar_shown;
-    double started, last_shown; /* seconds of gm_clock */
+    double started, last_shown; /* seconds of cli_clock */
 };
 
-struct progress_view gm_progress_begin(bool quiet);
+struct progress_view cli_progress_begin(bool quiet);
 /* After each call of gemmlp_trainer_run. */
-void gm_progress_show(struct progress_view *view, const gemmlp_progress *progress);
+void cli_progress_show(struct progress_view *view, const gemmlp_progress *progress);
 /* Removes the bar, before anything else is written to the terminal. */
-void gm_progress_clear(struct progress_view *view);
+void cli_progress_clear(struct progress_view *view);
 
 #endif

@@ -12,7 +12,7 @@
  * 0.10000000000000001. */
 #define DUMP_FLAGS JSON_REAL_PRECISION(15)
 
-json_t *gm_json_text(const char *text)
+json_t *cli_json_text(const char *text)
 {
     json_t *value = json_string(text);
     if (value) {
@@ -31,51 +31,51 @@ json_t *gm_json_text(const char *text)
     return value;
 }
 
-struct record gm_record_begin(void)
+struct record cli_record_begin(void)
 {
     json_t *object = json_object();
     return (struct record){object, object == NULL};
 }
 
-void gm_record_json(struct record *record, const char *key, json_t *value)
+void cli_record_json(struct record *record, const char *key, json_t *value)
 {
     if (json_object_set_new(record->object, key, value) != 0) {
         record->failed = true;
     }
 }
 
-void gm_record_append(struct record *record, json_t *array, json_t *value)
+void cli_record_append(struct record *record, json_t *array, json_t *value)
 {
     if (json_array_append_new(array, value) != 0) {
         record->failed = true;
     }
 }
 
-void gm_record_text(struct record *record, const char *key, const char *value)
+void cli_record_text(struct record *record, const char *key, const char *value)
 {
     if (value) {
-        gm_record_json(record, key, gm_json_text(value));
+        cli_record_json(record, key, cli_json_text(value));
     }
 }
 
-void gm_record_size(struct record *record, const char *key, size_t value)
+void cli_record_size(struct record *record, const char *key, size_t value)
 {
-    gm_record_json(record, key, json_integer((json_int_t)value));
+    cli_record_json(record, key, json_integer((json_int_t)value));
 }
 
-void gm_record_real(struct record *record, const char *key, double value)
+void cli_record_real(struct record *record, const char *key, double value)
 {
     if (isfinite(value)) {
-        gm_record_json(record, key, json_real(value));
+        cli_record_json(record, key, json_real(value));
     }
 }
 
-void gm_record_bool(struct record *record, const char *key, bool value)
+void cli_record_bool(struct record *record, const char *key, bool value)
 {
-    gm_record_json(record, key, json_boolean(value));
+    cli_record_json(record, key, json_boolean(value));
 }
 
-void gm_record_metrics(struct record *record, const char *prefix, const gemmlp_metrics *metrics)
+void cli_record_metrics(struct record *record, const char *prefix, const gemmlp_metrics *metrics)
 {
     const struct {
         const char *name;
@@ -92,20 +92,20 @@ void gm_record_metrics(struct record *record, const char *prefix, const gemmlp_m
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char key[32];
         snprintf(key, sizeof key, "%s%s", prefix, rows[i].name);
-        gm_record_real(record, key, rows[i].value);
+        cli_record_real(record, key, rows[i].value);
     }
 }
 
-void gm_record_classes(struct record *record, const gemmlp_model *model, size_t classes)
+void cli_record_classes(struct record *record, const gemmlp_model *model, size_t classes)
 {
     json_t *names = json_array();
     for (size_t i = 0; i < classes; i++) {
-        gm_record_append(record, names, gm_json_text(gemmlp_model_class_name(model, i)));
+        cli_record_append(record, names, cli_json_text(gemmlp_model_class_name(model, i)));
     }
-    gm_record_json(record, "classes", names);
+    cli_record_json(record, "classes", names);
 }
 
-json_t *gm_record_take(struct record *record)
+json_t *cli_record_take(struct record *record)
 {
     json_t *object = record->object;
     record->object = NULL;
@@ -116,21 +116,21 @@ json_t *gm_record_take(struct record *record)
     return object;
 }
 
-char *gm_record_line(struct record *record)
+char *cli_record_line(struct record *record)
 {
-    json_t *object = gm_record_take(record);
+    json_t *object = cli_record_take(record);
     char *line = object ? json_dumps(object, JSON_COMPACT | DUMP_FLAGS) : NULL;
     json_decref(object);
     return line;
 }
 
-int gm_record_print(struct record *record)
+int cli_record_print(struct record *record)
 {
-    json_t *object = gm_record_take(record);
+    json_t *object = cli_record_take(record);
     char *text = object ? json_dumps(object, DUMP_FLAGS) : NULL;
     json_decref(object);
     if (!text) {
-        return gm_failed_memory("the results as JSON");
+        return cli_failed_memory("the results as JSON");
     }
     puts(text);
     free(text);
@@ -147,7 +147,7 @@ static void print_value(const char *prefix, const char *name, double value, int 
     }
 }
 
-void gm_print_metrics(const char *prefix, const gemmlp_metrics *metrics)
+void cli_print_metrics(const char *prefix, const gemmlp_metrics *metrics)
 {
     if (metrics->examples > 0) {
         print_value(prefix, "accuracy", 100 * metrics->accuracy, 2, " %");

@@ -13,7 +13,7 @@ static void print_message(const char *format, va_list arguments)
     fputc('\n', stderr);
 }
 
-void gm_complain(const char *format, ...)
+void cli_complain(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -21,7 +21,7 @@ void gm_complain(const char *format, ...)
     va_end(arguments);
 }
 
-int gm_usage(const struct command *command, const char *format, ...)
+int cli_usage(const struct command *command, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -36,48 +36,48 @@ static int failed(const struct command *command, const gemmlp_error *error, int 
     switch (error->status) {
     case GEMMLP_INVALID_ARGUMENT:
     case GEMMLP_UNSUPPORTED:
-        return gm_usage(command, "%s", error->message);
+        return cli_usage(command, "%s", error->message);
     case GEMMLP_BAD_DATA:
     case GEMMLP_BAD_MODEL:
-        gm_complain("%s", error->message);
+        cli_complain("%s", error->message);
         return EXIT_CODE_INPUT;
     case GEMMLP_IO:
-        gm_complain("%s", error->message);
+        cli_complain("%s", error->message);
         return io_code;
     case GEMMLP_DIVERGED:
-        gm_complain("%s", error->message);
+        cli_complain("%s", error->message);
         return EXIT_CODE_DIVERGED;
     case GEMMLP_OUT_OF_MEMORY:
     case GEMMLP_OK:
         break;
     }
-    gm_complain("%s", error->message);
+    cli_complain("%s", error->message);
     return EXIT_CODE_FAILED;
 }
 
-int gm_failed_input(const struct command *command, const gemmlp_error *error)
+int cli_failed_input(const struct command *command, const gemmlp_error *error)
 {
     return failed(command, error, EXIT_CODE_INPUT);
 }
 
-int gm_failed(const struct command *command, const gemmlp_error *error)
+int cli_failed(const struct command *command, const gemmlp_error *error)
 {
     return failed(command, error, EXIT_CODE_FAILED);
 }
 
-int gm_failed_memory(const char *what)
+int cli_failed_memory(const char *what)
 {
-    gm_complain("out of memory: %s", what);
+    cli_complain("out of memory: %s", what);
     return EXIT_CODE_FAILED;
 }
 
-int gm_finish_stdout(int code)
+int cli_finish_stdout(int code)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) {
         return code;
     }
     /* An earlier write may have failed for a reason that errno no longer knows. */
-    gm_complain("standard output: %s", errno ? strerror(errno) : "could not be written");
+    cli_complain("standard output: %s", errno ? strerror(errno) : "could not be written");
     return code == EXIT_CODE_DONE ? EXIT_CODE_FAILED : code;
 }

@@ -11,24 +11,24 @@
 
 #include "cli/numbers.h"
 
-bool gm_locale_utf8(void)
+bool cli_locale_utf8(void)
 {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
-bool gm_stderr_redraws(void)
+bool cli_stderr_redraws(void)
 {
     const char *term = getenv("TERM");
     return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
-bool gm_stderr_colour(void)
+bool cli_stderr_colour(void)
 {
     const char *no_color = getenv("NO_COLOR");
-    return gm_stderr_redraws() && !(no_color && *no_color);
+    return cli_stderr_redraws() && !(no_color && *no_color);
 }
 
-size_t gm_stderr_columns(void)
+size_t cli_stderr_columns(void)
 {
     struct winsize window;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0) {
@@ -36,10 +36,10 @@ size_t gm_stderr_columns(void)
     }
     const char *columns = getenv("COLUMNS");
     size_t width;
-    return columns && gm_parse_size(columns, &width) && width > 0 && width < 10000 ? width : 80;
+    return columns && cli_parse_size(columns, &width) && width > 0 && width < 10000 ? width : 80;
 }
 
-size_t gm_text_columns(const char *text)
+size_t cli_text_columns(const char *text)
 {
     size_t columns = 0;
     for (; *text; text++) {
@@ -48,7 +48,7 @@ size_t gm_text_columns(const char *text)
     return columns;
 }
 
-double gm_clock(void)
+double cli_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

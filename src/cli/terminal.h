@@ -1,21 +1,21 @@
 /* terminal.h: what the terminal can show, and a clock. */
-#ifndef GM_TERMINAL_H
-#define GM_TERMINAL_H
+#ifndef CLI_TERMINAL_H
+#define CLI_TERMINAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* Whether the locale's characters are UTF-8 (main has called setlocale). */
-bool gm_locale_utf8(void);
+bool cli_locale_utf8(void);
 /* Whether a line on stderr can be redrawn: a terminal that is not TERM=dumb. */
-bool gm_stderr_redraws(void);
+bool cli_stderr_redraws(void);
 /* Whether colour is welcome there: https://no-color.org */
-bool gm_stderr_colour(void);
-size_t gm_stderr_columns(void);
+bool cli_stderr_colour(void);
+size_t cli_stderr_columns(void);
 /* Columns that a string takes in a terminal, one for each character of a UTF-8 text. */
-size_t gm_text_columns(const char *text);
+size_t cli_text_columns(const char *text);
 
 /* Seconds of a clock that only goes forward. */
-double gm_clock(void);
+double cli_clock(void);
 
 #endif

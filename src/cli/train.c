@@ -22,11 +22,11 @@ static bool matches(const struct train_run *run, const char *option, const gemml
     gemmlp_dataset_info_get(run->train, &train);
     gemmlp_dataset_info_get(other, &info);
     if (info.features != train.features) {
-        gm_complain("--%s: %s has %zu features, the training data %s has %zu", option, info.path,
-                    info.features, train.path, train.features);
+        cli_complain("--%s: %s has %zu features, the training data %s has %zu", option, info.path,
+                     info.features, train.path, train.features);
     } else if (info.outputs != train.outputs) {
-        gm_complain("--%s: %s has %zu outputs, the training data %s has %zu", option, info.path,
-                    info.outputs, train.path, train.outputs);
+        cli_complain("--%s: %s has %zu outputs, the training data %s has %zu", option, info.path,
+                     info.outputs, train.path, train.outputs);
     } else {
         return true;
     }
@@ -40,8 +40,8 @@ static bool open_other(const struct train_run *run, const char *option, const ch
     gemmlp_dataset_info train;
     gemmlp_dataset_info_get(run->train, &train);
     size_t classes = train.task == GEMMLP_CLASSIFY ? train.outputs : 0;
-    return gm_data_open(run->command, path, part, run->options->data.format,
-                        gm_task_name(train.task), classes, out, code) &&
+    return cli_data_open(run->command, path, part, run->options->data.format,
+                         cli_task_name(train.task), classes, out, code) &&
            matches(run, option, *out, code);
 }
 
@@ -51,7 +51,7 @@ static bool split_valid(struct train_run *run, double fraction, int *code)
     gemmlp_error error;
     if (gemmlp_dataset_split(run->train, fraction, run->options->network.seed, &rest, &run->valid,
                              &error) != GEMMLP_OK) {
-        *code = gm_failed(run->command, &error);
+        *code = cli_failed(run->command, &error);
         return false;
     }
     gemmlp_dataset_free(run->train);
@@ -63,8 +63,8 @@ static bool open_data(struct train_run *run, int *code)
 {
     const struct data_options *data = &run->options->data;
     double fraction;
-    if (!gm_data_open(run->command, data->data, PART_TRAIN, data->format, data->task, 0,
-                      &run->train, code)) {
+    if (!cli_data_open(run->command, data->data, PART_TRAIN, data->format, data->task, 0,
+                       &run->train, code)) {
         return false;
     }
     const char *test = data->test ? data->test : data->data;
@@ -76,7 +76,7 @@ static bool open_data(struct train_run *run, int *code)
     if (!data->valid) {
         return true;
     }
-    return gm_parse_real(data->valid, &fraction)
+    return cli_parse_real(data->valid, &fraction)
                ? split_valid(run, fraction, code)
                : open_other(run, "valid", data->valid, PART_TRAIN, &run->valid, code);
 }
@@ -88,9 +88,9 @@ static bool make_model(struct train_run *run, int *code)
     gemmlp_dataset_info info;
     gemmlp_error error;
     gemmlp_dataset_info_get(run->train, &info);
-    objective.label_smoothing = gm_train_smoothing(options, info.task);
-    if (!gm_network_options_build(run->command, &options->network, &objective, 0, &run->network,
-                                  code)) {
+    objective.label_smoothing = cli_train_smoothing(options, info.task);
+    if (!cli_network_options_build(run->command, &options->network, &objective, 0, &run->network,
+                                   code)) {
         return false;
     }
     run->network.task = info.task;
@@ -98,16 +98,16 @@ static bool make_model(struct train_run *run, int *code)
     if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
         gemmlp_model_cost(run->model, options->training.batch, options->training.optimizer,
                           &run->cost, &error) != GEMMLP_OK) {
-        *code = gm_failed(run->command, &error);
+        *code = cli_failed(run->command, &error);
         return false;
     }
     run->training = options->training;
     run->training.l1 = objective.l1;
     run->training.l2 = objective.l2;
     run->training.seed = options->network.seed;
-    run->training.compute = gm_compute(&options->compute);
-    bool good = gm_class_weights(run->command, options->class_weights, run->model, run->train,
-                                 &run->class_weights, code);
+    run->training.compute = cli_compute(&options->compute);
+    bool good = cli_class_weights(run->command, options->class_weights, run->model, run->train,
+                                  &run->class_weights, code);
     run->training.class_weights = run->class_weights;
     return good;
 }
@@ -117,7 +117,7 @@ static bool make_model(struct train_run *run, int *code)
 static void log_event(struct train_run *run, bool (*event)(struct train_run *))
 {
     if (run->log.stream && !event(run)) {
-        gm_complain("%s: the log ends here, the run goes on", run->log.path);
+        cli_complain("%s: the log ends here, the run goes on", run->log.path);
         run->log_failed = true;
         fclose(run->log.stream);
         run->log.stream = NULL;
@@ -127,19 +127,19 @@ static void log_event(struct train_run *run, bool (*event)(struct train_run *))
 static gemmlp_status run_trainer(struct train_run *run, gemmlp_trainer *trainer,
                                  gemmlp_error *error)
 {
-    struct progress_view view = gm_progress_begin(run->options->common.quiet);
+    struct progress_view view = cli_progress_begin(run->options->common.quiet);
     gemmlp_status status = GEMMLP_OK;
     while (status == GEMMLP_OK && !run->progress.finished) {
         status = gemmlp_trainer_run(trainer, slice, error);
         gemmlp_trainer_progress(trainer, &run->progress);
         if (status == GEMMLP_OK) {
-            gm_progress_show(&view, &run->progress);
+            cli_progress_show(&view, &run->progress);
             if (run->progress.epoch_completed) {
-                log_event(run, gm_train_log_epoch);
+                log_event(run, cli_train_log_epoch);
             }
         }
     }
-    gm_progress_clear(&view);
+    cli_progress_clear(&view);
     return status;
 }
 
@@ -149,7 +149,7 @@ static bool train(struct train_run *run, int *code)
     gemmlp_trainer *trainer;
     if (gemmlp_trainer_create(run->model, run->train, run->valid, &run->training, &trainer,
                               &error) != GEMMLP_OK) {
-        *code = gm_failed(run->command, &error);
+        *code = cli_failed(run->command, &error);
         return false;
     }
     gemmlp_status status = run_trainer(run, trainer, &error);
@@ -157,7 +157,7 @@ static bool train(struct train_run *run, int *code)
     if (status == GEMMLP_OK) {
         return true;
     }
-    *code = gm_failed(run->command, &error);
+    *code = cli_failed(run->command, &error);
     run->diverged = status == GEMMLP_DIVERGED;
     return run->diverged; /* the last good parameters are there to be saved and measured */
 }
@@ -170,15 +170,15 @@ static bool save(struct train_run *run)
         return true;
     }
     if (gemmlp_model_save(run->model, path, &error) != GEMMLP_OK) {
-        gm_complain("%s", error.message);
+        cli_complain("%s", error.message);
         return false;
     }
     run->model_saved = true;
     if (run->diverged && run->progress.epoch > 0) {
-        gm_complain("%s holds the parameters as they were after epoch %zu", path,
-                    run->progress.epoch);
+        cli_complain("%s holds the parameters as they were after epoch %zu", path,
+                     run->progress.epoch);
     } else if (run->diverged) {
-        gm_complain("%s holds the initial parameters", path);
+        cli_complain("%s holds the initial parameters", path);
     }
     return true;
 }
@@ -198,7 +198,7 @@ static bool measure(struct train_run *run, int *code)
                                        &run->test_metrics, NULL, &error);
     }
     if (status != GEMMLP_OK) {
-        *code = gm_failed_input(run->command, &error);
+        *code = cli_failed_input(run->command, &error);
     }
     return status == GEMMLP_OK;
 }
@@ -211,14 +211,14 @@ static int execute(struct train_run *run)
         return code;
     }
     /* Before the training, for afterwards it would be lost. */
-    if ((options->model_path && !gm_output_possible(options->model_path)) ||
-        !gm_log_open(&run->log, options->log_path)) {
+    if ((options->model_path && !cli_output_possible(options->model_path)) ||
+        !cli_log_open(&run->log, options->log_path)) {
         return EXIT_CODE_FAILED;
     }
     if (!options->common.quiet) {
-        gm_train_say_start(run);
+        cli_train_say_start(run);
     }
-    log_event(run, gm_train_log_start);
+    log_event(run, cli_train_log_start);
     if (!train(run, &code)) {
         return code;
     }
@@ -229,32 +229,35 @@ static int execute(struct train_run *run)
     }
     int measured = EXIT_CODE_DONE;
     bool complete = measure(run, &measured);
-    run->wall_seconds = gm_clock() - run->started;
-    log_event(run, gm_train_log_end);
-    int printed = complete ? gm_train_results(run) : measured;
+    run->wall_seconds = cli_clock() - run->started;
+    log_event(run, cli_train_log_end);
+    int printed = complete ? cli_train_results(run) : measured;
     code = code ? code : printed;
     return code ? code : run->log_failed ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
 }
 
-int gm_run_train(const struct command *command, int argc, char **argv)
+int cli_run_train(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
     struct train_options options;
     struct args args = {.command = command};
-    struct train_run run = {
-        .command = command, .options = &options, .argc = argc, .argv = argv, .started = gm_clock()};
-    if (gm_train_parse(&options, &args, argc, argv, &code)) {
+    struct train_run run = {.command = command,
+                            .options = &options,
+                            .argc = argc,
+                            .argv = argv,
+                            .started = cli_clock()};
+    if (cli_train_parse(&options, &args, argc, argv, &code)) {
         code = execute(&run);
-        if (!gm_log_close(&run.log) && code == EXIT_CODE_DONE) {
+        if (!cli_log_close(&run.log) && code == EXIT_CODE_DONE) {
             code = EXIT_CODE_FAILED;
         }
     }
     free(run.class_weights);
-    gm_network_options_free(&run.network);
+    cli_network_options_free(&run.network);
     gemmlp_model_free(run.model);
     gemmlp_dataset_free(run.test);
     gemmlp_dataset_free(run.valid);
     gemmlp_dataset_free(run.train);
-    gm_args_free(&args);
+    cli_args_free(&args);
     return code;
 }

@@ -1,6 +1,6 @@
 /* train.h: what the files of `gemmlp train` share: its options, and a run while it goes on. */
-#ifndef GM_TRAIN_H
-#define GM_TRAIN_H
+#ifndef CLI_TRAIN_H
+#define CLI_TRAIN_H
 
 #include "cli/data_options.h"
 #include "cli/log.h"
@@ -19,15 +19,15 @@ struct train_options {
 };
 
 /* Parses and checks; false: *code is the exit code and a message has been printed. */
-bool gm_train_parse(struct train_options *options, struct args *args, int argc, char **argv,
-                    int *code);
+bool cli_train_parse(struct train_options *options, struct args *args, int argc, char **argv,
+                     int *code);
 
 /* The label smoothing for a task: what was given, else the default where it makes sense. */
-double gm_train_smoothing(const struct train_options *options, gemmlp_task task);
+double cli_train_smoothing(const struct train_options *options, gemmlp_task task);
 
 /* Weights for --class-weights, allocated in *out; NULL when the option was not given. */
-bool gm_class_weights(const struct command *command, const char *text, const gemmlp_model *model,
-                      const gemmlp_dataset *train, double **out, int *code);
+bool cli_class_weights(const struct command *command, const char *text, const gemmlp_model *model,
+                       const gemmlp_dataset *train, double **out, int *code);
 
 /* One training run. */
 struct train_run {
@@ -44,7 +44,7 @@ struct train_run {
     gemmlp_cost_model cost;
     struct run_log log;
 
-    double started; /* gm_clock */
+    double started; /* cli_clock */
     double wall_seconds;
     gemmlp_progress progress;
     gemmlp_metrics valid_metrics, test_metrics; /* of the final model; examples 0: not measured */
@@ -52,11 +52,11 @@ struct train_run {
 };
 
 /* train_report.c: everything a run says, except for its progress. */
-void gm_train_say_start(const struct train_run *run);
-bool gm_train_log_start(struct train_run *run);
-bool gm_train_log_epoch(struct train_run *run);
-bool gm_train_log_end(struct train_run *run);
+void cli_train_say_start(const struct train_run *run);
+bool cli_train_log_start(struct train_run *run);
+bool cli_train_log_epoch(struct train_run *run);
+bool cli_train_log_end(struct train_run *run);
 /* The results on stdout, as text or as JSON; returns an exit code. */
-int gm_train_results(const struct train_run *run);
+int cli_train_results(const struct train_run *run);
 
 #endif

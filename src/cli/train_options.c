@@ -12,8 +12,8 @@
 static void train_defaults(struct train_options *options)
 {
     *options = (struct train_options){.precision = "f32"};
-    gm_network_options_default(&options->network, 256);
-    gm_objective_options_default(&options->objective);
+    cli_network_options_default(&options->network, 256);
+    cli_objective_options_default(&options->objective);
     options->objective.label_smoothing = 0.05; /* where the loss is cross-entropy over classes */
     options->training = gemmlp_training_default();
     options->training.optimizer = "adam";
@@ -84,47 +84,47 @@ static bool check(struct train_options *options, const struct args *args, int *c
     const struct data_options *data = &options->data;
     double fraction;
     if (!data->data) {
-        *code = gm_usage(command, "--data is missing");
+        *code = cli_usage(command, "--data is missing");
     } else if (strcmp(options->precision, "bf16") == 0) {
         *code =
-            gm_usage(command, "--precision: bf16 is not available; this version computes in f32");
+            cli_usage(command, "--precision: bf16 is not available; this version computes in f32");
     } else if (options->training.patience > 0 && !data->valid) {
-        *code = gm_usage(command, "--patience: needs --valid, whose loss it watches");
-    } else if (data->valid && gm_parse_real(data->valid, &fraction) &&
+        *code = cli_usage(command, "--patience: needs --valid, whose loss it watches");
+    } else if (data->valid && cli_parse_real(data->valid, &fraction) &&
                !(fraction > 0 && fraction < 1)) {
         *code =
-            gm_usage(command, "--valid: expected a path or a fraction between 0 and 1, found '%s'",
-                     data->valid);
+            cli_usage(command, "--valid: expected a path or a fraction between 0 and 1, found '%s'",
+                      data->valid);
     } else {
-        options->smoothing_given = gm_arg_given(args, "label-smoothing");
+        options->smoothing_given = cli_arg_given(args, "label-smoothing");
         return true;
     }
     return false;
 }
 
-bool gm_train_parse(struct train_options *options, struct args *args, int argc, char **argv,
-                    int *code)
+bool cli_train_parse(struct train_options *options, struct args *args, int argc, char **argv,
+                     int *code)
 {
     train_defaults(options);
     const struct arg_group groups[] = {
-        ARG_GROUP("data", gm_train_data_rows, &options->data),
+        ARG_GROUP("data", cli_train_data_rows, &options->data),
         ARG_GROUP("data, as it is used", more_data_rows, options),
-        ARG_GROUP("network", gm_network_rows, &options->network),
-        ARG_GROUP("objective", gm_objective_rows, &options->objective),
+        ARG_GROUP("network", cli_network_rows, &options->network),
+        ARG_GROUP("objective", cli_objective_rows, &options->objective),
         ARG_GROUP("optimizer", optimizer_rows, options),
         ARG_GROUP("run", run_rows, options),
-        ARG_GROUP("machine", gm_compute_rows, &options->compute),
+        ARG_GROUP("machine", cli_compute_rows, &options->compute),
         ARG_GROUP("output", output_rows, options),
-        ARG_GROUP("general", gm_common_rows, &options->common),
+        ARG_GROUP("general", cli_common_rows, &options->common),
     };
     args->groups = groups;
     args->group_count = sizeof groups / sizeof *groups;
-    bool good = gm_args_parse(args, argc, argv, code) && check(options, args, code);
+    bool good = cli_args_parse(args, argc, argv, code) && check(options, args, code);
     args->groups = NULL;
     return good;
 }
 
-double gm_train_smoothing(const struct train_options *options, gemmlp_task task)
+double cli_train_smoothing(const struct train_options *options, gemmlp_task task)
 {
     const char *loss = options->objective.loss;
     bool suits = task == GEMMLP_CLASSIFY && (!loss || strcmp(loss, "cross_entropy") == 0);
@@ -143,7 +143,8 @@ static size_t class_named(const gemmlp_model *model, const char *text, size_t le
     }
     snprintf(index_text, sizeof index_text, "%.*s", length < 31 ? (int)length : 31, text);
     size_t index;
-    return gm_parse_size(index_text, &index) && index < gm_model_outputs(model) ? index : SIZE_MAX;
+    return cli_parse_size(index_text, &index) && index < cli_model_outputs(model) ? index
+                                                                                  : SIZE_MAX;
 }
 
 static bool balanced_weights(const struct command *command, const gemmlp_dataset *train,
@@ -153,13 +154,13 @@ static bool balanced_weights(const struct command *command, const gemmlp_dataset
     gemmlp_error error;
     size_t *counts = calloc(classes, sizeof *counts);
     if (!counts) {
-        *code = gm_failed_memory("the class counts");
+        *code = cli_failed_memory("the class counts");
         return false;
     }
     gemmlp_dataset_info_get(train, &info);
     bool good = gemmlp_dataset_class_counts(train, counts, &error) == GEMMLP_OK;
     if (!good) {
-        *code = gm_failed_input(command, &error);
+        *code = cli_failed_input(command, &error);
     }
     for (size_t i = 0; good && i < classes; i++) {
         if (counts[i] > 0) {
@@ -184,15 +185,15 @@ static bool listed_weights(const struct command *command, const char *text,
         if (colon > 0 && length - colon < sizeof number) {
             memcpy(number, item + colon, length - colon);
         }
-        if (colon < 2 || !gm_parse_real(number, &weight) || weight < 0) {
-            *code = gm_usage(command, "--class-weights: expected CLASS:WEIGHT, found '%.*s'",
-                             (int)length, item);
+        if (colon < 2 || !cli_parse_real(number, &weight) || weight < 0) {
+            *code = cli_usage(command, "--class-weights: expected CLASS:WEIGHT, found '%.*s'",
+                              (int)length, item);
             return false;
         }
         size_t index = class_named(model, item, colon - 1);
         if (index == SIZE_MAX) {
-            *code = gm_usage(command, "--class-weights: '%.*s' is none of the %zu classes",
-                             (int)(colon - 1), item, gm_model_outputs(model));
+            *code = cli_usage(command, "--class-weights: '%.*s' is none of the %zu classes",
+                              (int)(colon - 1), item, cli_model_outputs(model));
             return false;
         }
         weights[index] = weight;
@@ -202,22 +203,22 @@ static bool listed_weights(const struct command *command, const char *text,
     }
 }
 
-bool gm_class_weights(const struct command *command, const char *text, const gemmlp_model *model,
-                      const gemmlp_dataset *train, double **out, int *code)
+bool cli_class_weights(const struct command *command, const char *text, const gemmlp_model *model,
+                       const gemmlp_dataset *train, double **out, int *code)
 {
-    size_t classes = gm_model_outputs(model);
+    size_t classes = cli_model_outputs(model);
     *out = NULL;
     if (!text) {
         return true;
     }
     if (gemmlp_model_network(model)->task != GEMMLP_CLASSIFY) {
-        *code = gm_usage(command, "--class-weights: the task is %s, which has no classes",
-                         gm_task_name(gemmlp_model_network(model)->task));
+        *code = cli_usage(command, "--class-weights: the task is %s, which has no classes",
+                          cli_task_name(gemmlp_model_network(model)->task));
         return false;
     }
     double *weights = calloc(classes, sizeof *weights);
     if (!weights) {
-        *code = gm_failed_memory("the class weights");
+        *code = cli_failed_memory("the class weights");
         return false;
     }
     for (size_t i = 0; i < classes; i++) {

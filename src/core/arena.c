@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE
 #include "core/arena.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ void *gm_arena_take(struct arena *arena, size_t count, size_t size)
         arena->overflow = true;
         return NULL;
     }
+    assert(!arena->base || end <= arena->capacity); /* both passes lay out the same */
     unsigned char *start = arena->base ? arena->base + arena->used : NULL;
     arena->used = end;
     if (start && red_zone)

@@ -6,8 +6,8 @@
  *   base (64 bytes; 2 MiB and huge pages from 2 MiB on)
  *   |                                                            |
  *   [ buffer 0 | pad ][ buffer 1 | pad ][ buffer 2 | pad ] … spare
- *   each buffer starts at a multiple of 64 bytes; under AddressSanitizer the pad is at least 64 bytes
- *   and poisoned, unless the arena is a slab that is swept from end to end
+ *   each buffer starts at a multiple of 64 bytes; under AddressSanitizer the pad is at least 64
+ * bytes and poisoned, unless the arena is a slab that is swept from end to end
  */
 #ifndef GM_ARENA_H
 #define GM_ARENA_H
@@ -30,8 +30,9 @@ struct arena {
 /* count elements of `size` bytes; NULL while counting. */
 void *gm_arena_take(struct arena *arena, size_t count, size_t size);
 
-/* Ends the size pass: allocates what was counted, zeroed by all OpenMP threads (so that each page is
- * first touched by a thread that computes), and starts over at 0. `what` is named in the message. */
+/* Ends the size pass: allocates what was counted, zeroed by all OpenMP threads (so that each page
+ * is first touched by a thread that computes), and starts over at 0. `what` is named in the
+ * message. */
 gemmlp_status gm_arena_allocate(struct arena *arena, const char *what, gemmlp_error *error);
 
 void gm_arena_free(struct arena *arena);

@@ -40,7 +40,8 @@ double gm_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A positive integer at the start of an environment variable (OMP_NUM_THREADS may be "4,2"), else 0. */
+/* A positive integer at the start of an environment variable (OMP_NUM_THREADS may be "4,2"), else
+ * 0. */
 static int environment_count(const char *name)
 {
     const char *text = getenv(name);

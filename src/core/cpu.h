@@ -7,8 +7,8 @@ struct compute_scope {
     unsigned float_control_before;
 };
 
-/* Between begin and end, parallel regions of the calling thread have `threads` threads, all of which
- * flush subnormals to zero (weights decay into them, and each costs some hundred cycles). The
+/* Between begin and end, parallel regions of the calling thread have `threads` threads, all of
+ * which flush subnormals to zero (weights decay into them, and each costs some hundred cycles). The
  * workers are the calling thread's own pool, so they get back its floating-point state. */
 struct compute_scope gm_compute_begin(int threads);
 void gm_compute_end(struct compute_scope scope);

@@ -37,8 +37,8 @@ gemmlp_status gm_fail(gemmlp_error *error, gemmlp_status status, const char *for
 
 gemmlp_status gm_fail_memory(gemmlp_error *error, const char *what, size_t bytes)
 {
-    return gm_fail(error, GEMMLP_OUT_OF_MEMORY, "no memory for %s: %zu bytes (%.1f MB)", what, bytes,
-                   (double)bytes / 1e6);
+    return gm_fail(error, GEMMLP_OUT_OF_MEMORY, "no memory for %s: %zu bytes (%.1f MB)", what,
+                   bytes, (double)bytes / 1e6);
 }
 
 #define MAX_NAME 64
@@ -81,9 +81,9 @@ static gemmlp_status fail_name(const char *kind, const char *found, const char *
             nearest = name;
         }
     }
-    return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "unknown %s '%.64s'%s%s%s; valid: %s", kind, found,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-                   valid);
+    return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "unknown %s '%.64s'%s%s%s valid: %s", kind,
+                   found, nearest ? "; did you mean '" : ";", nearest ? nearest : "",
+                   nearest ? "'?" : "", valid);
 }
 
 gemmlp_status gm_find_name(const char *kind, const char *name, const char *(*name_at)(size_t),

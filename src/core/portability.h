@@ -4,10 +4,12 @@
 
 #if defined(__GNUC__)
 #define GM_PRINTF(text, first) __attribute__((format(printf, text, first)))
-#define GM_INLINE static inline __attribute__((always_inline))
+#define GM_INLINE              static inline __attribute__((always_inline))
+#define GM_PREFETCH(address)   __builtin_prefetch(address) /* a hint: the cache line will be read */
 #else
 #define GM_PRINTF(text, first)
-#define GM_INLINE static inline
+#define GM_INLINE            static inline
+#define GM_PREFETCH(address) ((void)(address))
 #endif
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -30,13 +32,13 @@
 
 #ifdef GM_SANITIZED
 #include <sanitizer/asan_interface.h>
-#define GM_POISON(address, size) ASAN_POISON_MEMORY_REGION(address, size)
+#define GM_POISON(address, size)   ASAN_POISON_MEMORY_REGION(address, size)
 #define GM_UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION(address, size)
-#define GM_RED_ZONE 64
+#define GM_RED_ZONE                64
 #else
-#define GM_POISON(address, size) ((void)(address), (void)(size))
+#define GM_POISON(address, size)   ((void)(address), (void)(size))
 #define GM_UNPOISON(address, size) ((void)(address), (void)(size))
-#define GM_RED_ZONE 0
+#define GM_RED_ZONE                0
 #endif
 
 /* The floating-point control word of this thread, and the same with subnormals flushed to zero. */

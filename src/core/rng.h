@@ -2,7 +2,8 @@
  * easy as 1, 2, 3", SC 2011), by Random123.
  *
  * A number is a pure function of (seed, purpose, stream, index), so that neither threads nor the
- * order of calls matter. Purposes keep the uses apart; `stream` is the epoch, the step or the layer. */
+ * order of calls matter. Purposes keep the uses apart; `stream` is the epoch, the step or the
+ * layer. */
 #ifndef GM_RNG_H
 #define GM_RNG_H
 

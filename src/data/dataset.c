@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/checked.h"
 #include "core/rng.h"
+#include "data/idx_names.h"
 #include "io/gzip_file.h"
 
 static const struct format *const formats[] = {&gm_format_idx};
@@ -91,32 +91,10 @@ void gemmlp_dataset_free(gemmlp_dataset *dataset)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-/* The features of a pair in a directory: the original name, and the one some archives unpack to. */
-static const char *const image_names[] = {"images-idx3-ubyte", "images.idx3-ubyte"};
-
-/* Sets *out to the path of the image file of a pair in `directory`, NULL when there is none. */
-static gemmlp_status find_images(const char *directory, bool test, char **out, gemmlp_error *error)
-{
-    size_t length = strlen(directory), size = length + 64;
-    const char *slash = length > 0 && directory[length - 1] == '/' ? "" : "/";
-    *out = malloc(size);
-    if (!*out)
-        return gm_fail_memory(error, "a path", size);
-    for (size_t i = 0; i < 2 * sizeof image_names / sizeof *image_names; i++) {
-        snprintf(*out, size, "%s%s%s-%s%s", directory, slash, test ? "t10k" : "train",
-                 image_names[i / 2], i % 2 ? ".gz" : "");
-        if (access(*out, F_OK) == 0)
-            return GEMMLP_OK;
-    }
-    free(*out);
-    *out = NULL;
-    return GEMMLP_OK;
-}
-
 bool gemmlp_dataset_has_test(const char *path)
 {
     char *images;
-    bool found = find_images(path, true, &images, NULL) == GEMMLP_OK && images;
+    bool found = gm_idx_find_images(path, true, &images, NULL) == GEMMLP_OK;
     free(images);
     return found;
 }
@@ -193,15 +171,7 @@ gemmlp_status gemmlp_dataset_open(const char *path, const gemmlp_open_options *o
     if (!S_ISDIR(info.st_mode))
         return gm_fail(error, GEMMLP_IO, "%s: is neither a regular file nor a directory", path);
     char *images;
-    gemmlp_status status = find_images(path, options->test, &images, error);
-    if (status == GEMMLP_OK && !images) {
-        const char *part = options->test ? "t10k" : "train";
-        status = gm_fail(
-            error, GEMMLP_IO,
-            "%s: no %s set in this directory: looked for %s-%s and %s-%s, with and without "
-            ".gz",
-            path, options->test ? "test" : "training", part, image_names[0], part, image_names[1]);
-    }
+    gemmlp_status status = gm_idx_find_images(path, options->test, &images, error);
     if (status == GEMMLP_OK)
         status = open_file(images, options, out, error);
     free(images);
@@ -303,9 +273,9 @@ static void select_rows(const gemmlp_dataset *dataset, size_t wanted, uint64_t s
 {
     for (size_t i = 0; i < dataset->examples; i++) {
         struct rng_block block = gm_rng(seed, RNG_SPLIT, 0, dataset->examples, i);
-        double fine =
-            gm_uniform(block.u[1]) / 4294967296.0; /* below the step of the first number */
-        double u = block.u[0] / 4294967296.0 + fine;
+        /* 53 bits: below 1 even after the rounding of the product, or a part could overflow. */
+        double u =
+            ((double)(block.u[0] >> 5) * 67108864.0 + (block.u[1] >> 6)) / 9007199254740992.0;
         uint32_t row = (uint32_t)gm_dataset_row(dataset, i);
         if (u * (double)(dataset->examples - i) < (double)wanted) {
             *second++ = row;

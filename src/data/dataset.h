@@ -8,15 +8,15 @@
 struct storage {
     gemmlp_arrays arrays; /* one of x_f32, x_u8; one of labels, targets; outputs filled in */
     size_t height, width;
-    const char *format;   /* static */
+    const char *format; /* static */
     char *path;
-    void *owned[2];       /* freed with the storage: features and targets read from a file */
+    void *owned[2]; /* freed with the storage: features and targets read from a file */
     size_t references;
 };
 
 struct gemmlp_dataset {
     struct storage *storage;
-    uint32_t *rows;  /* (examples): rows of the storage; NULL: all of them in order */
+    uint32_t *rows; /* (examples): rows of the storage; NULL: all of them in order */
     size_t examples;
 };
 
@@ -25,7 +25,8 @@ struct format {
     const char *name, *description;
     /* Whether `path` looks like it, from its first bytes. */
     bool (*recognise)(const char *path, const unsigned char *head, size_t size);
-    /* Fills arrays, height, width, owned; on failure whatever is in owned is freed by the caller. */
+    /* Fills arrays, height, width, owned; on failure whatever is in owned is freed by the caller.
+     */
     gemmlp_status (*read)(const char *path, const gemmlp_open_options *options,
                           struct storage *storage, gemmlp_error *error);
 };

@@ -8,13 +8,12 @@
  * compressed one is read in growing pieces. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/checked.h"
 #include "data/dataset.h"
+#include "data/idx_names.h"
 #include "io/gzip_file.h"
 
 enum {
@@ -304,71 +303,7 @@ static gemmlp_status take_targets(struct idx *idx, bool zero_or_one, struct stor
     return GEMMLP_OK;
 }
 
-/* ---- naming convention --------------------------------------------------------------------- */
-
-enum { CANDIDATES = 8 };
-
-/* Copies `size` characters to the end of `out`, which has room. */
-static char *append(char *out, const char *text, size_t size)
-{
-    memcpy(out, text, size);
-    out[size] = '\0';
-    return out + size;
-}
-
-/* Name number `index` that the targets of `path` may have: a/x-images-idx3-ubyte.gz ->
- * a/x-labels-idx1-ubyte.gz; bit 0: with the other compression, 1: idx2, 2: -float for -ubyte or
- * back. `out` has strlen(path) + 4 characters. False: `path` follows no convention. */
-static bool candidate(const char *path, unsigned index, char *out)
-{
-    const char *base = strrchr(path, '/'), *images = NULL;
-    base = base ? base + 1 : path;
-    for (const char *next = base; (next = strstr(next, "images")); next++)
-        images = next;
-    if (!images)
-        return false;
-    const char *rest = images + strlen("images"), *end = rest + strlen(rest);
-    bool compressed = end - rest >= 3 && strcmp(end - 3, ".gz") == 0;
-    if (compressed)
-        end -= 3;
-    out = append(out, path, (size_t)(images - path));
-    out = append(out, "labels", strlen("labels"));
-    const char *idx = strstr(rest, "idx"), *type = end - 5;
-    if (idx && idx[3] >= '1' && idx[3] <= '9') {
-        out = append(out, rest, (size_t)(idx + 3 - rest));
-        out = append(out, index & 2 ? "2" : "1", 1);
-        rest = idx + 4;
-    }
-    if (index & 4 && type >= rest && (!strncmp(type, "ubyte", 5) || !strncmp(type, "float", 5))) {
-        out = append(out, rest, (size_t)(type - rest));
-        out = append(out, *type == 'u' ? "float" : "ubyte", 5);
-    } else
-        out = append(out, rest, (size_t)(end - rest));
-    if (compressed != (bool)(index & 1))
-        append(out, ".gz", 3);
-    return true;
-}
-
-/* Reads the targets that belong to the features in `path`. */
-static gemmlp_status read_targets(struct idx *idx, const char *path, char *target,
-                                  gemmlp_error *error)
-{
-    if (!candidate(path, 0, target))
-        return gm_fail(
-            error, GEMMLP_BAD_DATA,
-            "%s: its labels cannot be found: the name has no 'images' to become 'labels'", path);
-    for (unsigned i = 0; i < CANDIDATES; i++) {
-        candidate(path, i, target);
-        if (access(target, F_OK) == 0)
-            return read_idx(idx, target, error);
-    }
-    candidate(path, 0, target);
-    return gm_fail(
-        error, GEMMLP_IO,
-        "%s: its labels are missing: looked for %s, with and without .gz, for idx1 and idx2, "
-        "-ubyte and -float",
-        path, target);
-}
+/* ---- the pair ------------------------------------------------------------------------------ */
 
 static gemmlp_status take_pair(const struct idx *x, struct idx *y,
                                const gemmlp_open_options *options, struct storage *storage,
@@ -406,10 +341,10 @@ static gemmlp_status read_pair(const char *path, const gemmlp_open_options *opti
                     path);
     if (status != GEMMLP_OK)
         return status;
-    char *target = malloc(strlen(path) + sizeof ".gz");
-    if (!target)
-        return gm_fail_memory(error, "a path", strlen(path) + sizeof ".gz");
-    status = read_targets(&y, path, target, error);
+    char *target;
+    status = gm_idx_find_targets(path, &target, error);
+    if (status == GEMMLP_OK)
+        status = read_idx(&y, target, error);
     if (status == GEMMLP_OK)
         status = take_pair(&x, &y, options, storage, error);
     free(y.elements);

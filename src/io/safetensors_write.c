@@ -9,6 +9,7 @@
 
 #include "core/checked.h"
 #include "io/atomic_file.h"
+#include "io/json_text.h"
 #include "io/safetensors_format.h"
 
 enum {
@@ -135,40 +136,28 @@ static void write_all(FILE *stream, const char *header, size_t length,
     }
 }
 
-/* The header's text; *length: its bytes. Into memory of the right size, for json_dumps (2.14) loses
- * a name in silence where its buffer cannot grow. NULL when memory has run out. */
-static char *print_header(const json_t *header, size_t *length)
-{
-    *length = json_dumpb(header, NULL, 0, JSON_COMPACT);
-    char *text = *length > 0 ? malloc(*length) : NULL;
-    if (text && json_dumpb(header, text, *length, JSON_COMPACT) != *length) {
-        free(text);
-        text = NULL;
-    }
-    return text;
-}
-
 gemmlp_status gm_safetensors_write(const char *path, const struct safetensor *tensors,
                                    size_t tensor_count, const struct safetensors_metadata *metadata,
                                    size_t metadata_count, gemmlp_error *error)
 {
     errno = 0;
     json_t *header = json_object();
-    size_t end = 0, length = 0;
+    size_t end = 0;
     gemmlp_status status = describe_metadata(header, metadata, metadata_count, path, error);
     if (status == GEMMLP_OK && tensor_count > SAFETENSORS_MAX_TENSORS)
         status = gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s: %zu tensors are more than %d", path,
                          tensor_count, SAFETENSORS_MAX_TENSORS);
     for (size_t i = 0; i < tensor_count && status == GEMMLP_OK; i++)
         status = describe(header, &tensors[i], &end, path, error);
-    char *text = status == GEMMLP_OK ? print_header(header, &length) : NULL;
+    char *text = status == GEMMLP_OK ? gm_json_text(header) : NULL;
     json_decref(header);
     if (status != GEMMLP_OK)
         return status;
     if (!text)
-        return gm_fail_memory(error, "the header of a safetensors file", length);
+        return gm_fail_memory(error, "the header of a safetensors file", tensor_count);
 
     struct atomic_file file;
+    const size_t length = strlen(text);
     if (length > SAFETENSORS_MAX_HEADER - DATA_ALIGNMENT)
         status =
             gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s: a header of %zu bytes is longer than %d",

@@ -55,11 +55,12 @@ void gm_gemm_release(struct gemm *gemm)
     *gemm = (struct gemm){0};
 }
 
-/* A tile has about this many elements, so that it passes through L1 while the epilogue works, and at
- * most this many columns. Rows come whole where they are shorter. */
+/* A tile has about this many elements, so that it passes through L1 while the epilogue works, and
+ * at most this many columns. Rows come whole where they are shorter. */
 enum { TILE_ELEMENTS = 4096, TILE_COLUMNS = 2048, SERIAL_ELEMENTS = 8192 };
 
-void gm_gemm_sweep(const struct gemm_problem *problem, void *c, const struct gemm_epilogue *epilogue)
+void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
+                   const struct gemm_epilogue *epilogue)
 {
     const size_t m = problem->m, n = problem->n, ldc = problem->ldc;
     const size_t size = problem->precision == GEMM_F64 ? sizeof(double) : sizeof(float);

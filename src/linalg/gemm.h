@@ -2,10 +2,10 @@
  *
  *     C = epilogue(alpha op(A) op(B) + beta C)        C (m x n), op(A) (m x k), op(B) (k x n)
  *
- * all row-major, with leading dimensions in elements. Every elementwise formula of training belongs to
- * the product before it (bias and activation, times sigma', the optimizer's update). It is written
- * once as an epilogue, a function on a tile of C, and the provider runs it where that is cheapest. An
- * epilogue sees every element of C once, in no order, from several threads at a time.
+ * all row-major, with leading dimensions in elements. Every elementwise formula of training belongs
+ * to the product before it (bias and activation, times sigma', the optimizer's update). It is
+ * written once as an epilogue, a function on a tile of C, and the provider runs it where that is
+ * cheapest. An epilogue sees every element of C once, in no order, from several threads at a time.
  *
  * To add a provider: fill a struct gemm_provider in a file of its own, add one row in gemm.c.
  */
@@ -25,8 +25,8 @@ struct gemm_problem {
 };
 
 struct gemm_tile {
-    void *c;         /* element (row, column) of C */
-    size_t ldc;      /* elements from one row to the next */
+    void *c;    /* element (row, column) of C */
+    size_t ldc; /* elements from one row to the next */
     size_t row, column;
     size_t rows, columns;
 };
@@ -67,7 +67,12 @@ void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const voi
 void gm_gemm_release(struct gemm *gemm);
 
 /* For providers that cannot do better: one parallel sweep of the epilogue over C. */
-void gm_gemm_sweep(const struct gemm_problem *problem, void *c, const struct gemm_epilogue *epilogue);
+void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
+                   const struct gemm_epilogue *epilogue);
+
+/* OpenBLAS built with OpenMP follows omp_set_num_threads; built with its own threads it must be
+ * told before a call. */
+void gm_blas_follow_threads(void);
 
 extern const struct gemm_provider gm_gemm_cblas, gm_gemm_reference;
 

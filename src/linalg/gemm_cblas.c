@@ -25,30 +25,31 @@ static gemmlp_status prepare(const struct gemm_problem *problem, void **plan, ge
     (void)plan;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i] == 0 || sizes[i] > INT_MAX)
-            return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
-                           "a matrix product of m = %zu, n = %zu, k = %zu is out of range: BLAS takes "
-                           "sizes from 1 to %d",
-                           problem->m, problem->n, problem->k, INT_MAX);
+            return gm_fail(
+                error, GEMMLP_INVALID_ARGUMENT,
+                "a matrix product of m = %zu, n = %zu, k = %zu is out of range: BLAS takes "
+                "sizes from 1 to %d",
+                problem->m, problem->n, problem->k, INT_MAX);
     return GEMMLP_OK;
 }
 
-/* OpenBLAS built with OpenMP follows omp_set_num_threads; built with its own threads it must be told. */
-static void follow_thread_count(void)
+void gm_blas_follow_threads(void)
 {
 #ifdef GEMMLP_OPENBLAS
     enum { OWN_THREADS = 1 };
-    if (openblas_get_parallel() == OWN_THREADS && openblas_get_num_threads() != omp_get_max_threads())
+    if (openblas_get_parallel() == OWN_THREADS &&
+        openblas_get_num_threads() != omp_get_max_threads())
         openblas_set_num_threads(omp_get_max_threads());
 #endif
 }
 
-static void run(const struct gemm_problem *p, void *plan, double alpha, const void *a, const void *b,
-                double beta, void *c, const struct gemm_epilogue *epilogue)
+static void run(const struct gemm_problem *p, void *plan, double alpha, const void *a,
+                const void *b, double beta, void *c, const struct gemm_epilogue *epilogue)
 {
     const enum CBLAS_TRANSPOSE op_a = p->transpose_a ? CblasTrans : CblasNoTrans;
     const enum CBLAS_TRANSPOSE op_b = p->transpose_b ? CblasTrans : CblasNoTrans;
     (void)plan;
-    follow_thread_count();
+    gm_blas_follow_threads();
     if (p->precision == GEMM_F32)
         cblas_sgemm(CblasRowMajor, op_a, op_b, (int)p->m, (int)p->n, (int)p->k, (float)alpha, a,
                     (int)p->lda, b, (int)p->ldb, (float)beta, c, (int)p->ldc);

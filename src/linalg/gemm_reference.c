@@ -12,8 +12,8 @@ static double element(const void *matrix, enum gemm_precision precision, size_t 
                                  : ((const double *)matrix)[index];
 }
 
-static void run(const struct gemm_problem *p, void *plan, double alpha, const void *a, const void *b,
-                double beta, void *c, const struct gemm_epilogue *epilogue)
+static void run(const struct gemm_problem *p, void *plan, double alpha, const void *a,
+                const void *b, double beta, void *c, const struct gemm_epilogue *epilogue)
 {
     (void)plan;
     for (size_t i = 0; i < p->m; i++) {

@@ -73,7 +73,7 @@ GM_INLINE real elu_slope(real a)
 
 GM_INLINE real softplus(real z)
 {
-    return (z > 0 ? z : 0) + vm_log1p_unit(vm_exp(-(real)fabs(z))) + 0 * z; /* 0 z: NaN stays NaN */
+    return (z > 0 ? z : 0) + vm_log1p_unit(vm_exp(-(real)fabs(z)));
 }
 GM_INLINE real softplus_slope(real z)
 {
@@ -108,7 +108,7 @@ GM_INLINE real silu_slope(real z)
 #define KERNELS(name)                                                                              \
     GM_KERNEL static void name##_forward(size_t n, const real *b, real *z, real *a)                \
     {                                                                                              \
-        _Pragma("omp simd") for (size_t i = 0; i < n; i++)                                         \
+        VM_SIMD for (size_t i = 0; i < n; i++)                                                     \
         {                                                                                          \
             real x = z[i] + b[i];                                                                  \
             z[i] = x;                                                                              \
@@ -117,7 +117,7 @@ GM_INLINE real silu_slope(real z)
     }                                                                                              \
     GM_KERNEL static void name##_backward(size_t n, const real *kept, real *delta)                 \
     {                                                                                              \
-        _Pragma("omp simd") for (size_t i = 0; i < n; i++)                                         \
+        VM_SIMD for (size_t i = 0; i < n; i++)                                                     \
         {                                                                                          \
             delta[i] *= name##_slope(kept[i]);                                                     \
         }                                                                                          \
@@ -168,10 +168,9 @@ const struct activation *activation_find(const char *name)
                : NULL;
 }
 
-GM_KERNEL static real greatest(size_t n, const real *z)
+static real greatest(size_t n, const real *z)
 {
     real m = z[0];
-#pragma omp simd reduction(max : m)
     for (size_t i = 1; i < n; i++)
         m = z[i] > m ? z[i] : m;
     return m;
@@ -180,11 +179,10 @@ GM_KERNEL static real greatest(size_t n, const real *z)
 GM_KERNEL static real exponentials(size_t n, real *z, real shift)
 {
     real sum = 0;
+    VM_SIMD for (size_t i = 0; i < n; i++) z[i] = vm_exp(z[i] - shift);
 #pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++) {
-        z[i] = vm_exp(z[i] - shift);
+    for (size_t i = 0; i < n; i++)
         sum += z[i];
-    }
     return sum;
 }
 

@@ -1,6 +1,7 @@
-/* explain.c: the chain rule of 3Blue1Brown's "Backpropagation calculus", with the numbers of a trained
- * network: factor by factor for one weight and one example, averaged over many, and beside it what C
- * does when the weight is really changed. In double, without dropout and label smoothing. */
+/* explain.c: the chain rule of 3Blue1Brown's "Backpropagation calculus", with the numbers of a
+ * trained network: factor by factor for one weight and one example, averaged over many, and beside
+ * it what C does when the weight is really changed. In double, without dropout and label smoothing.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ struct explainer {
     int threads;
 };
 
-static gemmlp_status create_core(struct explainer *e, const gemmlp_model *trained, gemmlp_error *error)
+static gemmlp_status create_core(struct explainer *e, const gemmlp_model *trained,
+                                 gemmlp_error *error)
 {
     const gemmlp_network *spec = gemmlp_model_network(trained);
     const struct gemm_provider *provider;
@@ -75,8 +77,8 @@ static void destroy(struct explainer *e)
     gm_network_free(&e->network);
 }
 
-/* Forward and cost of examples first … first + rows - 1; returns the sum of C0. Shorter last batches
- * are filled up with repeated rows, which are then not counted. */
+/* Forward and cost of examples first … first + rows - 1; returns the sum of C0. Shorter last
+ * batches are filled up with repeated rows, which are then not counted. */
 static double forward(struct explainer *e, size_t first, size_t rows)
 {
     const size_t n_in = e->network.spec.n_in, n_out = e->source.outputs;
@@ -198,13 +200,15 @@ static void explain(struct explainer *e, gemmlp_explanation *out)
     *w -= out->nudge;
 }
 
-static gemmlp_status check_example(const gemmlp_dataset *dataset, size_t example, gemmlp_error *error)
+static gemmlp_status check_example(const gemmlp_dataset *dataset, size_t example,
+                                   gemmlp_error *error)
 {
     gemmlp_dataset_info info;
     gemmlp_dataset_info_get(dataset, &info);
     if (example >= info.examples)
-        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "example %zu of %s: it has %zu, counted from 0",
-                       example, info.path, info.examples);
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                       "example %zu of %s: it has %zu, counted from 0", example, info.path,
+                       info.examples);
     return GEMMLP_OK;
 }
 
@@ -216,15 +220,16 @@ static gemmlp_status check_weight(const gemmlp_network *network, size_t layer, s
                        "layer %zu: the network has %zu layers, counted from 0", layer,
                        network->layer_count);
     if (j >= network->layers[layer].n_out || k >= gm_network_inputs(network, layer))
-        return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
-                       "weight j = %zu, k = %zu of layer %zu: it has %zu x %zu weights, counted from 0",
-                       j, k, layer, network->layers[layer].n_out, gm_network_inputs(network, layer));
+        return gm_fail(
+            error, GEMMLP_INVALID_ARGUMENT,
+            "weight j = %zu, k = %zu of layer %zu: it has %zu x %zu weights, counted from 0", j, k,
+            layer, network->layers[layer].n_out, gm_network_inputs(network, layer));
     return GEMMLP_OK;
 }
 
-gemmlp_status gemmlp_explain(const gemmlp_model *model, const gemmlp_dataset *dataset, size_t example,
-                             size_t layer, size_t j, size_t k, double nudge, size_t average_examples,
-                             gemmlp_explanation **out, gemmlp_error *error)
+gemmlp_status gemmlp_explain(const gemmlp_model *model, const gemmlp_dataset *dataset,
+                             size_t example, size_t layer, size_t j, size_t k, double nudge,
+                             size_t average_examples, gemmlp_explanation **out, gemmlp_error *error)
 {
     const gemmlp_network *network = gemmlp_model_network(model);
     struct explainer explainer = {0};
@@ -240,9 +245,8 @@ gemmlp_status gemmlp_explain(const gemmlp_model *model, const gemmlp_dataset *da
         gemmlp_dataset_info_get(dataset, &info);
         *explanation = (gemmlp_explanation){
             .example = example, .layer = layer, .j = j, .k = k, .nudge = nudge != 0 ? nudge : 1e-3};
-        explanation->average_examples = average_examples && average_examples < info.examples
-                                            ? average_examples
-                                            : info.examples;
+        explanation->average_examples =
+            average_examples && average_examples < info.examples ? average_examples : info.examples;
         explanation->path_count =
             layer + 1 < network->layer_count ? network->layers[layer + 1].n_out : 0;
         explanation->paths = calloc(explanation->path_count + 1, sizeof *explanation->paths);
@@ -269,7 +273,8 @@ void gemmlp_explanation_free(gemmlp_explanation *explanation)
 }
 
 /* Keeps the `count` largest, in order. */
-static size_t insert(gemmlp_weight_index *list, size_t found, size_t count, gemmlp_weight_index entry)
+static size_t insert(gemmlp_weight_index *list, size_t found, size_t count,
+                     gemmlp_weight_index entry)
 {
     if (found == count && fabs(entry.dC_dw) <= fabs(list[count - 1].dC_dw))
         return found;

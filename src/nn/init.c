@@ -23,8 +23,8 @@ static const struct init inits[] = {
     {"lecun_uniform", "uniform with that variance", INIT_UNIFORM, 1, FAN_IN, false},
     {"nielsen", "N(0, 1/n_in), biases N(0, 1): chapter 3", INIT_NORMAL, 1, FAN_IN, true},
     {"normal", "N(0, 1), biases too: chapter 1", INIT_NORMAL, 1, FAN_ONE, true},
-    {"orthogonal", "orthonormal rows or columns (QR of a normal matrix)", INIT_ORTHOGONAL, 1, FAN_ONE,
-     false},
+    {"orthogonal", "orthonormal rows or columns (QR of a normal matrix)", INIT_ORTHOGONAL, 1,
+     FAN_ONE, false},
     {"zeros", "all zero", INIT_ZEROS, 0, FAN_ONE, false},
 };
 

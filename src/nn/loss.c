@@ -76,7 +76,8 @@ static const struct loss losses[] = {
     {"half_quadratic", "1/2 sum (a-y)^2, as in Nielsen's book", false, false, half_square_from_a},
     {"mse", "mean of (a-y)^2 over the outputs", false, true, square_from_a},
     {"mae", "mean of |a-y| over the outputs", false, true, magnitude_from_a},
-    {"huber", "mean over the outputs of (a-y)^2/2, beyond 1 of |a-y|-1/2", false, true, huber_from_a},
+    {"huber", "mean over the outputs of (a-y)^2/2, beyond 1 of |a-y|-1/2", false, true,
+     huber_from_a},
 };
 
 const struct loss *loss_at(size_t index)
@@ -191,7 +192,8 @@ static double row_weight(const struct output *o, const real *y)
 static void output_row(const struct output *o, size_t row)
 {
     const size_t n = o->n, offset = row * n;
-    const real keep = (real)(1 - o->label_smoothing), floor = (real)(o->label_smoothing / (double)n);
+    const real keep = (real)(1 - o->label_smoothing),
+               floor = (real)(o->label_smoothing / (double)n);
     real *a = o->a + offset, *delta = o->delta ? o->delta + offset : NULL;
     if (!o->cost) {
         if (output_takes_z(o->loss, o->activation))

@@ -13,8 +13,8 @@ struct loss {
     const char *name, *description;
     bool sigmoid_or_softmax; /* is defined only for these outputs */
     bool mean;               /* over the outputs, else the sum */
-    /* The sum over n outputs, and g = its derivative by each a; g may be NULL. Label smoothing makes
-     * y into keep * y + floor. */
+    /* The sum over n outputs, and g = its derivative by each a; g may be NULL. Label smoothing
+     * makes y into keep * y + floor. */
     double (*from_a)(size_t n, const real *a, const real *y, real keep, real floor, real *g);
 };
 
@@ -24,7 +24,8 @@ const char *loss_name(size_t index);
 const struct loss *loss_find(const char *name);
 
 /* The output layer of one batch. Cross-entropy is computed from z together with softmax or sigmoid,
- * the form that is stable and whose delta is a - y; a holds z + b then, and sigma is applied here. */
+ * the form that is stable and whose delta is a - y; a holds z + b then, and sigma is applied here.
+ */
 struct output {
     const struct loss *loss;
     const struct activation *activation;

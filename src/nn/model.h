@@ -1,6 +1,6 @@
-/* model.h: the parameters of a network: one slab, [W1 | b1 | W2 | b2 | …], each tensor 64-byte aligned.
- * Gradient and optimizer slots are slabs of the same layout: what is at offset i of one belongs to
- * what is at offset i of the others. The padding is zero and stays zero. */
+/* model.h: the parameters of a network: one slab, [W1 | b1 | W2 | b2 | …], each tensor 64-byte
+ * aligned. Gradient and optimizer slots are slabs of the same layout: what is at offset i of one
+ * belongs to what is at offset i of the others. The padding is zero and stays zero. */
 #ifndef GM_MODEL_H
 #define GM_MODEL_H
 
@@ -15,9 +15,9 @@ struct layer {
     size_t n_in, n_out;
     const struct activation *activation;
     double dropout;
-    real *w;      /* (n_out x n_in), row-major, owned by the model's arena */
-    real *b;      /* (n_out) */
-    size_t w_at;  /* offsets of w and b in every slab, in elements */
+    real *w;     /* (n_out x n_in), row-major, owned by the model's arena */
+    real *b;     /* (n_out) */
+    size_t w_at; /* offsets of w and b in every slab, in elements */
     size_t b_at;
 };
 

@@ -12,46 +12,71 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json_text.h"
 #include "io/safetensors.h"
 #include "nn/public_model.h"
 
-static const char *const task_names[] = {
-    [GEMMLP_CLASSIFY] = "classify", [GEMMLP_REGRESS] = "regress", [GEMMLP_MULTILABEL] = "multilabel"};
+static const char *const task_names[] = {[GEMMLP_CLASSIFY] = "classify",
+                                         [GEMMLP_REGRESS] = "regress",
+                                         [GEMMLP_MULTILABEL] = "multilabel"};
 
 /* ---- save ---- */
 
-static json_t *network_to_json(const gemmlp_network *network)
+static json_t *layer_to_json(const gemmlp_layer *layer)
+{
+    return json_pack("{s:I, s:s, s:s, s:f}", "n_out", (json_int_t)layer->n_out, "activation",
+                     layer->activation, "init", layer->init, "dropout", layer->dropout);
+}
+
+/* NULL when memory has run out. */
+static char *network_to_text(const gemmlp_network *network)
 {
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)network->seed);
     json_t *layers = json_array();
-    for (size_t l = 0; l < network->layer_count; l++) {
-        const gemmlp_layer *layer = &network->layers[l];
-        json_array_append_new(layers, json_pack("{s:I, s:s, s:s, s:f}", "n_out",
-                                                (json_int_t)layer->n_out, "activation",
-                                                layer->activation, "init", layer->init, "dropout",
-                                                layer->dropout));
-    }
-    return json_pack("{s:s, s:I, s:s, s:f, s:s, s:s, s:o}", "task", task_names[network->task], "n_in",
-                     (json_int_t)network->n_in, "loss", network->loss, "label_smoothing",
-                     network->label_smoothing, "preprocess", network->preprocess, "seed", seed,
-                     "layers", layers);
+    bool complete = layers != NULL;
+    for (size_t l = 0; complete && l < network->layer_count; l++)
+        complete = json_array_append_new(layers, layer_to_json(&network->layers[l])) == 0;
+    json_t *json = json_pack("{s:s, s:I, s:s, s:f, s:s, s:s, s:O}", "task",
+                             task_names[network->task], "n_in", (json_int_t)network->n_in, "loss",
+                             network->loss, "label_smoothing", network->label_smoothing,
+                             "preprocess", network->preprocess, "seed", seed, "layers", layers);
+    char *text = complete ? gm_json_text(json) : NULL;
+    json_decref(json);
+    json_decref(layers);
+    return text;
 }
 
-static char *classes_to_text(const gemmlp_model *model)
+/* *text = NULL where the classes have no names. */
+static gemmlp_status classes_to_text(const gemmlp_model *model, char **text, gemmlp_error *error)
 {
+    const size_t outputs = gm_network_outputs(&model->network.spec);
+    *text = NULL;
+    if (!model->class_names)
+        return GEMMLP_OK;
     json_t *array = json_array();
-    for (size_t j = 0; j < gm_network_outputs(&model->network.spec); j++)
-        json_array_append_new(array, json_string(model->class_names[j]));
-    char *text = json_dumps(array, JSON_COMPACT);
+    bool complete = array != NULL;
+    for (size_t j = 0; complete && j < outputs; j++) {
+        json_t *any = json_string_nocheck(model->class_names[j]);
+        json_t *name = json_string(model->class_names[j]);
+        const bool foreign = any && !name;
+        json_decref(any);
+        complete = json_array_append_new(array, name) == 0;
+        if (foreign) {
+            json_decref(array);
+            return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "the name of class %zu is not UTF-8", j);
+        }
+    }
+    if (complete)
+        *text = gm_json_text(array);
     json_decref(array);
-    return text;
+    return *text ? GEMMLP_OK : gm_fail_memory(error, "class names", outputs * sizeof(char *));
 }
 
 enum { NAME_SIZE = 48 };
 
-static void add_tensor(struct safetensor *tensor, char *name, size_t rank, size_t rows, size_t columns,
-                       const float *data)
+static void add_tensor(struct safetensor *tensor, char *name, size_t rank, size_t rows,
+                       size_t columns, const float *data)
 {
     *tensor = (struct safetensor){.name = name, .dtype = "F32", .rank = rank, .data = data};
     tensor->shape[0] = rows;
@@ -86,11 +111,9 @@ gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gem
     const size_t count = 2 * model->core->layer_count + 2;
     struct safetensor *tensors = calloc(count, sizeof *tensors);
     char(*names)[NAME_SIZE] = calloc(count, sizeof *names);
-    json_t *json = network_to_json(&model->network.spec);
-    char *network = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    char *classes = model->class_names ? classes_to_text(model) : NULL;
-    gemmlp_status status = GEMMLP_OK;
-    if (!tensors || !names || !network || (model->class_names && !classes))
+    char *network = network_to_text(&model->network.spec), *classes;
+    gemmlp_status status = classes_to_text(model, &classes, error);
+    if (status == GEMMLP_OK && (!tensors || !names || !network))
         status = gm_fail_memory(error, "the header of a model file", count * sizeof *tensors);
     if (status == GEMMLP_OK) {
         const struct safetensors_metadata metadata[] = {
@@ -100,7 +123,6 @@ gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gem
     }
     free(classes);
     free(network);
-    json_decref(json);
     free(names);
     free(tensors);
     return status;
@@ -111,7 +133,7 @@ gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gem
 struct reader {
     const char *path;
     struct safetensors *file;
-    json_t *json;         /* the network */
+    json_t *json; /* the network */
     gemmlp_layer *layers;
     gemmlp_network network;
 };
@@ -121,42 +143,57 @@ static gemmlp_status bad(const struct reader *reader, gemmlp_error *error, const
     return gm_fail(error, GEMMLP_BAD_MODEL, "%s: %s", reader->path, what);
 }
 
-/* A positive integer of an object, or 0. */
-static size_t get_size(const json_t *object, const char *key)
+/* Whether it is a positive size. */
+static bool size_from_json(json_int_t value, size_t *size)
 {
-    const json_t *value = json_object_get(object, key);
-    const json_int_t n = json_is_integer(value) ? json_integer_value(value) : 0;
-    return n > 0 && (unsigned long long)n <= SIZE_MAX ? (size_t)n : 0;
+    *size = value > 0 && (unsigned long long)value <= SIZE_MAX ? (size_t)value : 0;
+    return *size > 0;
 }
 
-static gemmlp_status parse_layers(struct reader *r, gemmlp_error *error)
+static gemmlp_status parse_layers(struct reader *r, const json_t *layers, gemmlp_error *error)
 {
-    const json_t *layers = json_object_get(r->json, "layers");
     const size_t count = json_array_size(layers);
     /* Each layer has two tensors, so this is bounded by the size of the file. */
     if (count == 0 || count > gm_safetensors_count(r->file) / 2)
         return gm_fail(error, GEMMLP_BAD_MODEL,
-                       "%s: metadata describes %zu layers, the file holds %zu tensors", r->path, count,
-                       gm_safetensors_count(r->file));
+                       "%s: metadata describes %zu layers, the file holds %zu tensors", r->path,
+                       count, gm_safetensors_count(r->file));
     r->layers = calloc(count, sizeof *r->layers);
     if (!r->layers)
         return gm_fail_memory(error, "the layers of a model", count * sizeof *r->layers);
     for (size_t l = 0; l < count; l++) {
-        const json_t *layer = json_array_get(layers, l);
-        r->layers[l] = (gemmlp_layer){
-            .n_out = get_size(layer, "n_out"),
-            .activation = json_string_value(json_object_get(layer, "activation")),
-            .init = json_string_value(json_object_get(layer, "init")),
-            .dropout = json_number_value(json_object_get(layer, "dropout")),
-        };
-        if (!r->layers[l].n_out || !r->layers[l].activation)
-            return gm_fail(error, GEMMLP_BAD_MODEL,
-                           "%s: metadata of layer %zu lacks a positive n_out or an activation", r->path,
-                           l);
+        gemmlp_layer *layer = &r->layers[l];
+        json_error_t where;
+        json_int_t n_out;
+        if (json_unpack_ex(json_array_get(layers, l), &where, 0, "{s:I, s:s, s:s, s:F}", "n_out",
+                           &n_out, "activation", &layer->activation, "init", &layer->init,
+                           "dropout", &layer->dropout) != 0)
+            return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of layer %zu: %s", r->path, l,
+                           where.text);
+        if (!size_from_json(n_out, &layer->n_out))
+            return gm_fail(error, GEMMLP_BAD_MODEL, "%s: layer %zu has %lld neurons", r->path, l,
+                           (long long)n_out);
     }
     r->network.layers = r->layers;
     r->network.layer_count = count;
     return GEMMLP_OK;
+}
+
+/* A name becomes its index; whether it is one. */
+static bool task_from_name(const char *name, gemmlp_task *task)
+{
+    size_t i = 0;
+    while (i < sizeof task_names / sizeof *task_names && strcmp(name, task_names[i]) != 0)
+        i++;
+    *task = (gemmlp_task)i;
+    return i < sizeof task_names / sizeof *task_names;
+}
+
+static bool seed_from_text(const char *text, uint64_t *seed)
+{
+    char *end;
+    *seed = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0';
 }
 
 static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
@@ -164,48 +201,49 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
     const char *format = gm_safetensors_metadata(r->file, "format");
     const char *version = gm_safetensors_metadata(r->file, "version");
     const char *text = gm_safetensors_metadata(r->file, "network");
-    if (!format || strcmp(format, "gemmlp") != 0 || !text)
-        return bad(r, error, "not a model of gemmlp: metadata lacks format 'gemmlp' or the network");
-    if (!version || strcmp(version, "1") != 0)
-        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: model version 1 expected, found '%.32s'", r->path,
-                       version ? version : "");
+    gemmlp_network *network = &r->network;
+    const char *task, *seed;
     json_error_t where;
+    json_int_t n_in;
+    json_t *layers;
+    if (!format || strcmp(format, "gemmlp") != 0 || !text)
+        return bad(r, error,
+                   "not a model of gemmlp: metadata lacks format 'gemmlp' or the network");
+    if (!version || strcmp(version, "1") != 0)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: model version 1 expected, found '%.32s'",
+                       r->path, version ? version : "");
     r->json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (!r->json)
-        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network, column %d: %s", r->path,
-                       where.column, where.text);
-    const char *task = json_string_value(json_object_get(r->json, "task"));
-    const char *seed = json_string_value(json_object_get(r->json, "seed"));
-    size_t i = 0;
-    while (i < 3 && (!task || strcmp(task, task_names[i]) != 0))
-        i++;
-    r->network = (gemmlp_network){
-        .n_in = get_size(r->json, "n_in"),
-        .task = (gemmlp_task)i,
-        .loss = json_string_value(json_object_get(r->json, "loss")),
-        .label_smoothing = json_number_value(json_object_get(r->json, "label_smoothing")),
-        .preprocess = json_string_value(json_object_get(r->json, "preprocess")),
-        .seed = seed ? strtoull(seed, NULL, 10) : 0,
-    };
-    if (i == 3 || r->network.n_in == 0)
-        return bad(r, error, "metadata of the network lacks a known task or a positive n_in");
-    return parse_layers(r, error);
+    if (!r->json || json_unpack_ex(r->json, &where, 0, "{s:s, s:I, s:s, s:F, s:s, s:s, s:o}",
+                                   "task", &task, "n_in", &n_in, "loss", &network->loss,
+                                   "label_smoothing", &network->label_smoothing, "preprocess",
+                                   &network->preprocess, "seed", &seed, "layers", &layers) != 0)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %s", r->path,
+                       where.text);
+    if (!task_from_name(task, &network->task))
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: unknown task '%.32s'", r->path, task);
+    if (!size_from_json(n_in, &network->n_in))
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: the network has %lld inputs", r->path,
+                       (long long)n_in);
+    if (!seed_from_text(seed, &network->seed))
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: '%.32s' is no seed", r->path, seed);
+    return parse_layers(r, layers, error);
 }
 
 /* The tensor, once its type and shape are as expected. */
-static gemmlp_status expect_tensor(const struct reader *r, const char *name, size_t rank, size_t rows,
-                                   size_t columns, const struct safetensor **out, gemmlp_error *error)
+static gemmlp_status expect_tensor(const struct reader *r, const char *name, size_t rank,
+                                   size_t rows, size_t columns, const struct safetensor **out,
+                                   gemmlp_error *error)
 {
     const struct safetensor *tensor = *out = gm_safetensors_find(r->file, name);
     if (!tensor)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: there is no tensor %s", r->path, name);
     if (strcmp(tensor->dtype, "F32") != 0 || tensor->rank != rank || tensor->shape[0] != rows ||
         (rank > 1 && tensor->shape[1] != columns))
-        return gm_fail(error, GEMMLP_BAD_MODEL,
-                       "%s: %s should be F32 of rank %zu, %zu x %zu; it is %s of rank %zu, %zu x %zu",
-                       r->path, name, rank, rows, columns, tensor->dtype, tensor->rank,
-                       tensor->rank > 0 ? tensor->shape[0] : 1,
-                       tensor->rank > 1 ? tensor->shape[1] : 1);
+        return gm_fail(
+            error, GEMMLP_BAD_MODEL,
+            "%s: %s should be F32 of rank %zu, %zu x %zu; it is %s of rank %zu, %zu x %zu", r->path,
+            name, rank, rows, columns, tensor->dtype, tensor->rank,
+            tensor->rank > 0 ? tensor->shape[0] : 1, tensor->rank > 1 ? tensor->shape[1] : 1);
     return GEMMLP_OK;
 }
 
@@ -223,7 +261,7 @@ static gemmlp_status read_tensor(const struct reader *r, const char *name, size_
     return status;
 }
 
-/* All tensors of `model`, or, where it is NULL, only whether they are there with the right shapes. */
+/* All tensors of `model`; where it is NULL, only whether they are there with the right shapes. */
 static gemmlp_status read_tensors(const struct reader *r, gemmlp_model *model, gemmlp_error *error)
 {
     gemmlp_status status = GEMMLP_OK;
@@ -239,9 +277,11 @@ static gemmlp_status read_tensors(const struct reader *r, gemmlp_model *model, g
     }
     const size_t n_in = r->network.n_in;
     if (status == GEMMLP_OK)
-        status = read_tensor(r, "preprocess.factor", 1, n_in, 1, model ? model->factor : NULL, error);
+        status =
+            read_tensor(r, "preprocess.factor", 1, n_in, 1, model ? model->factor : NULL, error);
     if (status == GEMMLP_OK)
-        status = read_tensor(r, "preprocess.offset", 1, n_in, 1, model ? model->offset : NULL, error);
+        status =
+            read_tensor(r, "preprocess.offset", 1, n_in, 1, model ? model->offset : NULL, error);
     return status;
 }
 
@@ -262,7 +302,8 @@ static gemmlp_status read_classes(const struct reader *r, gemmlp_model *model, g
     for (size_t j = 0; status == GEMMLP_OK && j < outputs; j++) {
         names[j] = json_string_value(json_array_get(array, j));
         if (!names[j])
-            status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: class name %zu is not a string", r->path, j);
+            status =
+                gm_fail(error, GEMMLP_BAD_MODEL, "%s: class name %zu is not a string", r->path, j);
     }
     if (status == GEMMLP_OK)
         status = gemmlp_model_set_class_names(model, names, error);
@@ -286,8 +327,7 @@ static gemmlp_status build(struct reader *r, gemmlp_model **out, gemmlp_error *e
     gemmlp_model *model = *out;
     model->network.spec.preprocess = NULL;
     for (size_t i = 0; gemmlp_name(GEMMLP_PREPROCESSORS, i); i++)
-        if (r->network.preprocess &&
-            strcmp(gemmlp_name(GEMMLP_PREPROCESSORS, i), r->network.preprocess) == 0)
+        if (strcmp(gemmlp_name(GEMMLP_PREPROCESSORS, i), r->network.preprocess) == 0)
             model->network.spec.preprocess = gemmlp_name(GEMMLP_PREPROCESSORS, i);
     if (!model->network.spec.preprocess)
         status = bad(r, error, "metadata of the network names an unknown pre-processing");
@@ -307,7 +347,8 @@ gemmlp_status gemmlp_model_load(const char *path, gemmlp_model **out, gemmlp_err
     if (status == GEMMLP_OK)
         status = parse_network(&reader, error);
     if (status == GEMMLP_OK)
-        status = read_tensors(&reader, NULL, error); /* before anything of their size is allocated */
+        status =
+            read_tensors(&reader, NULL, error); /* before anything of their size is allocated */
     if (status == GEMMLP_OK)
         status = build(&reader, &model, error);
     free(reader.layers);

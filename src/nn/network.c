@@ -82,8 +82,8 @@ static gemmlp_status check_activation(const gemmlp_network *network, size_t l, g
     const bool output = l + 1 == network->layer_count;
     if (activation->output_only && !output)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
-                       "layer %zu: %s is possible only at the output (layer %zu)", l, activation->name,
-                       network->layer_count - 1);
+                       "layer %zu: %s is possible only at the output (layer %zu)", l,
+                       activation->name, network->layer_count - 1);
     if (!(layer->dropout >= 0 && layer->dropout < 1))
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
                        "layer %zu: dropout must be in [0, 1), found %g", l, layer->dropout);
@@ -105,7 +105,8 @@ static gemmlp_status resolve_layer(struct network *resolved, size_t l, gemmlp_er
     const bool output = l + 1 == network->layer_count;
     gemmlp_status status;
     if (layer->n_out == 0)
-        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "layer %zu has no neurons: its size is 0", l);
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "layer %zu has no neurons: its size is 0",
+                       l);
     status = resolve_name("activation", activation_name,
                           output ? tasks[network->task].output : "relu", &layer->activation, error);
     if (status == GEMMLP_OK)
@@ -162,12 +163,13 @@ gemmlp_status gm_network_resolve(const gemmlp_network *network, const gemmlp_dat
     out->spec.layers = out->layers;
     gemmlp_status status = take_sizes(out, data, error);
     if (status == GEMMLP_OK)
-        status = resolve_name("loss", loss_name, tasks[out->spec.task].loss, &out->spec.loss, error);
+        status =
+            resolve_name("loss", loss_name, tasks[out->spec.task].loss, &out->spec.loss, error);
     for (size_t l = 0; status == GEMMLP_OK && l < network->layer_count; l++)
         status = resolve_layer(out, l, error);
     if (status == GEMMLP_OK && !(network->label_smoothing >= 0 && network->label_smoothing < 1))
-        status = gm_fail(error, GEMMLP_INVALID_ARGUMENT, "label smoothing must be in [0, 1), found %g",
-                         network->label_smoothing);
+        status = gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                         "label smoothing must be in [0, 1), found %g", network->label_smoothing);
     if (status != GEMMLP_OK)
         gm_network_free(out);
     return status;

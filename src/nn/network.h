@@ -9,8 +9,8 @@ struct network {
     gemmlp_layer *layers; /* owned */
 };
 
-/* Fills in all defaults, takes sizes and task from `data` (may be NULL) and checks everything. Names
- * point to static storage. */
+/* Fills in all defaults, takes sizes and task from `data` (may be NULL) and checks everything.
+ * Names point to static storage. */
 gemmlp_status gm_network_resolve(const gemmlp_network *network, const gemmlp_dataset *data,
                                  struct network *out, gemmlp_error *error);
 void gm_network_free(struct network *network);

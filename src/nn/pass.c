@@ -67,15 +67,29 @@ static gemmlp_status prepare_layer(const struct layer *layer, const struct gemm_
                                    size_t rows, struct products *products, gemmlp_error *error)
 {
     const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const struct gemm_problem forward = {.precision = REAL_PRECISION, .transpose_b = true,
-                                         .m = rows, .n = n_out, .k = n_in,
-                                         .lda = n_in, .ldb = n_in, .ldc = n_out};
+    const struct gemm_problem forward = {.precision = REAL_PRECISION,
+                                         .transpose_b = true,
+                                         .m = rows,
+                                         .n = n_out,
+                                         .k = n_in,
+                                         .lda = n_in,
+                                         .ldb = n_in,
+                                         .ldc = n_out};
     const struct gemm_problem backward = {.precision = REAL_PRECISION,
-                                          .m = rows, .n = n_in, .k = n_out,
-                                          .lda = n_out, .ldb = n_in, .ldc = n_in};
-    const struct gemm_problem gradient = {.precision = REAL_PRECISION, .transpose_a = true,
-                                          .m = n_out, .n = n_in, .k = rows,
-                                          .lda = n_out, .ldb = n_in, .ldc = n_in};
+                                          .m = rows,
+                                          .n = n_in,
+                                          .k = n_out,
+                                          .lda = n_out,
+                                          .ldb = n_in,
+                                          .ldc = n_in};
+    const struct gemm_problem gradient = {.precision = REAL_PRECISION,
+                                          .transpose_a = true,
+                                          .m = n_out,
+                                          .n = n_in,
+                                          .k = rows,
+                                          .lda = n_out,
+                                          .ldb = n_in,
+                                          .ldc = n_in};
     gemmlp_status status = gm_gemm_prepare(&products->forward, provider, &forward, error);
     if (status == GEMMLP_OK)
         status = gm_gemm_prepare(&products->backward, provider, &backward, error);
@@ -90,7 +104,8 @@ static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *prov
     const struct model *model = pass->model;
     gemmlp_status status = GEMMLP_OK;
     for (int i = 0; i < 2; i++)
-        for (size_t l = 0; status == GEMMLP_OK && pass->row_counts[i] && l < model->layer_count; l++)
+        for (size_t l = 0; status == GEMMLP_OK && pass->row_counts[i] && l < model->layer_count;
+             l++)
             status = prepare_layer(&model->layers[l], provider, pass->row_counts[i],
                                    &pass->products[i][l], error);
     return status;
@@ -178,8 +193,8 @@ static real drop_scale(double probability)
 }
 
 /* mask (n) for columns column … of one row; eight activations share one random block. */
-static void draw_mask(const struct dropout *dropout, size_t l, const struct layer *layer, size_t row,
-                      size_t column, size_t n, uint8_t *mask)
+static void draw_mask(const struct dropout *dropout, size_t l, const struct layer *layer,
+                      size_t row, size_t column, size_t n, uint8_t *mask)
 {
     const uint32_t threshold = drop_threshold(layer->dropout);
     const size_t blocks_per_row = (layer->n_out + 7) / 8;
@@ -191,7 +206,8 @@ static void draw_mask(const struct dropout *dropout, size_t l, const struct laye
     }
 }
 
-GM_KERNEL static void apply_mask(size_t n, const uint8_t *mask, real scale, const real *from, real *to)
+GM_KERNEL static void apply_mask(size_t n, const uint8_t *mask, real scale, const real *from,
+                                 real *to)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
@@ -230,8 +246,8 @@ void pass_forward(struct pass *pass, const struct dropout *dropout)
     for (size_t l = 0; l < pass->model->layer_count; l++) {
         const struct forward_context context = {pass, dropout, l};
         const struct gemm_epilogue epilogue = {forward_epilogue, &context};
-        gm_gemm_run(&products_of(pass, l)->forward, 1, input_of(pass, l), pass->model->layers[l].w, 0,
-                    pass->layers[l].kept, &epilogue);
+        gm_gemm_run(&products_of(pass, l)->forward, 1, input_of(pass, l), pass->model->layers[l].w,
+                    0, pass->layers[l].kept, &epilogue);
     }
 }
 
@@ -283,15 +299,15 @@ void pass_backward(struct pass *pass, size_t l)
 {
     const struct backward_context context = {pass, l - 1};
     const struct gemm_epilogue epilogue = {backward_epilogue, &context};
-    gm_gemm_run(&products_of(pass, l)->backward, 1, pass->layers[l].delta, pass->model->layers[l].w, 0,
-                pass->layers[l - 1].delta, &epilogue);
+    gm_gemm_run(&products_of(pass, l)->backward, 1, pass->layers[l].delta, pass->model->layers[l].w,
+                0, pass->layers[l - 1].delta, &epilogue);
 }
 
 void pass_gradient(const struct pass *pass, size_t l, double alpha, double beta, real *g,
                    const struct gemm_epilogue *epilogue)
 {
-    gm_gemm_run(&products_of(pass, l)->gradient, alpha, pass->layers[l].delta, input_of(pass, l), beta,
-                g, epilogue);
+    gm_gemm_run(&products_of(pass, l)->gradient, alpha, pass->layers[l].delta, input_of(pass, l),
+                beta, g, epilogue);
 }
 
 enum { SUM_COLUMNS = 64 };

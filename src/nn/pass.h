@@ -24,9 +24,9 @@
 enum pass_purpose { PASS_PREDICT, PASS_TRAIN };
 
 struct pass_layer {
-    const struct activation *activation; /* of the forward epilogue; identity where pass_cost goes on
-                                            from z */
-    real *a;       /* (batch x n_out) */
+    const struct activation *activation; /* of the forward epilogue; identity where pass_cost goes
+                                            on from z */
+    real *a;                             /* (batch x n_out) */
     real *kept;    /* (batch x n_out): what sigma' is computed from, z or a; may be `a` itself */
     uint8_t *mask; /* (batch x n_out): 1 where dropout kept the activation; NULL without dropout */
     real *delta;   /* (batch x n_out): dC0/dz; two buffers serve all layers in turn, so it is valid
@@ -41,13 +41,13 @@ struct products {
 struct pass {
     const struct model *model;
     enum pass_purpose purpose;
-    size_t rows;               /* of the batch at hand: one of the two row counts */
-    real *x;                   /* (batch x n_in) */
-    real *y;                   /* (batch x outputs) */
-    double *cost;              /* (batch): C0 of each example */
-    struct pass_layer *layers; /* (layer_count) */
-    struct arena workspace;    /* all of the above */
-    size_t row_counts[2];      /* full batches, and the shorter last one (0: there is none) */
+    size_t rows;                  /* of the batch at hand: one of the two row counts */
+    real *x;                      /* (batch x n_in) */
+    real *y;                      /* (batch x outputs) */
+    double *cost;                 /* (batch): C0 of each example */
+    struct pass_layer *layers;    /* (layer_count) */
+    struct arena workspace;       /* all of the above */
+    size_t row_counts[2];         /* full batches, and the shorter last one (0: there is none) */
     struct products *products[2]; /* (layer_count) each */
 };
 
@@ -56,8 +56,8 @@ struct dropout {
     uint64_t seed, step;
 };
 
-/* A pass for batches of `rows` examples, and of `last_rows` (0: none). To predict, activations share
- * two buffers, and there is no delta. */
+/* A pass for batches of `rows` examples, and of `last_rows` (0: none). To predict, activations
+ * share two buffers, and there is no delta. */
 gemmlp_status pass_create(const struct model *model, const struct gemm_provider *provider,
                           enum pass_purpose purpose, size_t rows, size_t last_rows,
                           struct pass **out, gemmlp_error *error);
@@ -67,11 +67,11 @@ size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size
 
 /* rows: one of the two numbers given to pass_create. */
 void pass_set_rows(struct pass *pass, size_t rows);
-/* From x to the last a (or z, where the output activation is completed by pass_cost). dropout may be
- * NULL for a pass that predicts, and for a network without dropout. */
+/* From x to the last a (or z, where the output activation is completed by pass_cost). dropout may
+ * be NULL for a pass that predicts, and for a network without dropout. */
 void pass_forward(struct pass *pass, const struct dropout *dropout);
-/* Completes the output activation. with_y: fills cost, and delta^L if the pass trains; returns the sum
- * of cost, else 0. class_weights (outputs) may be NULL. */
+/* Completes the output activation. with_y: fills cost, and delta^L if the pass trains; returns the
+ * sum of cost, else 0. class_weights (outputs) may be NULL. */
 double pass_cost(struct pass *pass, bool with_y, double label_smoothing, const real *class_weights);
 /* delta of layer l - 1 from delta of layer l > 0. */
 void pass_backward(struct pass *pass, size_t l);

@@ -20,11 +20,13 @@ gemmlp_status gm_public_model_create(const gemmlp_network *network, const gemmlp
     if (status == GEMMLP_OK)
         status = model_create(&model->network.spec, &model->core, error);
     if (status == GEMMLP_OK) {
-        const size_t n_in = model->network.spec.n_in, n_out = gm_network_outputs(&model->network.spec);
+        const size_t n_in = model->network.spec.n_in,
+                     n_out = gm_network_outputs(&model->network.spec);
         model->factor = calloc(n_in, 2 * sizeof *model->factor);
         model->numbers = calloc(n_out, sizeof *model->numbers);
         if (!model->factor || !model->numbers)
-            status = gm_fail_memory(error, "the pre-processing of a model", 2 * n_in * sizeof(float));
+            status =
+                gm_fail_memory(error, "the pre-processing of a model", 2 * n_in * sizeof(float));
         else
             model->offset = model->factor + n_in;
         for (size_t k = 0; status == GEMMLP_OK && k < n_in; k++)
@@ -50,8 +52,8 @@ gemmlp_status gemmlp_model_create(const gemmlp_network *network, const gemmlp_da
     if (status != GEMMLP_OK)
         return status;
     if (train)
-        status = gm_preprocess_fit(network->preprocess, train, model->factor, model->offset, &chosen,
-                                   error);
+        status = gm_preprocess_fit(network->preprocess, train, model->factor, model->offset,
+                                   &chosen, error);
     if (status == GEMMLP_OK) {
         model->network.spec.preprocess = chosen->name;
         status = model_initialise(model->core, error);

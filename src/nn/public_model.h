@@ -1,4 +1,5 @@
-/* public_model.h: what a gemmlp_model is: network, parameters in float, pre-processing, class names. */
+/* public_model.h: what a gemmlp_model is: network, parameters in float, pre-processing, class
+ * names. */
 #ifndef GM_PUBLIC_MODEL_H
 #define GM_PUBLIC_MODEL_H
 

@@ -1,6 +1,6 @@
 /* real.h: the numerical core is compiled twice from the same source: in float, for training, and in
- * double (-DGEMMLP_F64), to verify gradients and to explain them. Names of functions that exist twice
- * are mapped by their header: `#define pass_forward GM_REAL(pass_forward)`. */
+ * double (-DGEMMLP_F64), to verify gradients and to explain them. Names of functions that exist
+ * twice are mapped by their header: `#define pass_forward GM_REAL(pass_forward)`. */
 #ifndef GM_REAL_H
 #define GM_REAL_H
 

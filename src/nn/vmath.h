@@ -1,7 +1,7 @@
 /* vmath.h: exp, tanh, erfc and log1p for loops that vectorise: no branch, no call, no table.
  *
- * In float: the minimax polynomials of Cephes (S. L. Moshier), accurate to 3 ulp (erfc: 11) over the
- * whole range, with infinities, NaN and subnormal results as libm has them; tests/test_vmath.c
+ * In float: the minimax polynomials of Cephes (S. L. Moshier), accurate to 3 ulp (erfc: 11) over
+ * the whole range, with infinities, NaN and subnormal results as libm has them; tests/test_vmath.c
  * compares them with libm. In double, where accuracy is all that matters: libm itself. */
 #ifndef GM_VMATH_H
 #define GM_VMATH_H
@@ -12,6 +12,13 @@
 
 #include "core/portability.h"
 #include "nn/real.h"
+
+/* VM_SIMD stands before a loop that calls one of these; libm's functions are no vector code. */
+#ifdef GEMMLP_F64
+#define VM_SIMD
+#else
+#define VM_SIMD _Pragma("omp simd")
+#endif
 
 #ifdef GEMMLP_F64
 

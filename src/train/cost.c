@@ -16,7 +16,7 @@ gemmlp_status gemmlp_model_cost(const gemmlp_model *model, size_t batch, const c
     }
     const size_t weights = gm_network_weights(network);
     const size_t slab = model->core->slab_size * sizeof(float);
-    /* Parameters, and the copy kept against divergence; slots; a gradient where it is not folded. */
+    /* Parameters and the copy kept against divergence; slots; a gradient unless folded. */
     const size_t slabs = 2 + (rule ? rule->slots + (rule->fold == FOLD_NONE) : 0);
     *out = (gemmlp_cost_model){
         .weights = weights,

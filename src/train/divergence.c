@@ -6,8 +6,8 @@
 
 static const size_t none = (size_t)-1;
 
-/* Index of the first of n that is not finite. x - x is 0 for finite x only, so sums of it tell a whole
- * block at once. */
+/* Index of the first of n that is not finite. x - x is 0 for finite x only, so sums of it tell a
+ * whole block at once. */
 static size_t first_bad(const float *x, size_t n)
 {
     enum { BLOCK = 1024 };
@@ -64,8 +64,9 @@ void gm_divergence_fail(const struct pass *pass, size_t epoch, size_t step, gemm
     bool found = at != none;
     for (size_t l = 0; !found && l < pass->model->layer_count; l++)
         found = describe_layer(pass, l, where, sizeof where);
-    gm_fail(error, GEMMLP_DIVERGED,
-            "training diverged in epoch %zu, step %zu: %s; the parameters are those after epoch %zu "
-            "(a smaller learning rate, gradient clipping or other initial weights may help)",
-            epoch, step, where, epoch - 1);
+    gm_fail(
+        error, GEMMLP_DIVERGED,
+        "training diverged in epoch %zu, step %zu: %s; the parameters are those after epoch %zu "
+        "(a smaller learning rate, gradient clipping or other initial weights may help)",
+        epoch, step, where, epoch - 1);
 }

@@ -68,7 +68,8 @@ void gm_evaluator_free(struct evaluator *evaluator)
 static double run_batch(struct evaluator *e, size_t first, size_t rows, bool with_y)
 {
     pass_set_rows(e->pass, rows);
-    gm_batch_gather(&e->source, NULL, e->first + first, rows, e->pass->x, with_y ? e->pass->y : NULL);
+    gm_batch_gather(&e->source, NULL, e->first + first, rows, e->pass->x,
+                    with_y ? e->pass->y : NULL);
     pass_forward(e->pass, NULL);
     return pass_cost(e->pass, with_y, 0, NULL);
 }
@@ -118,8 +119,8 @@ gemmlp_status gemmlp_model_predict(const gemmlp_model *model, const gemmlp_datas
     struct evaluator *evaluator;
     if (count == 0 || first > dataset->examples || count > dataset->examples - first)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
-                       "examples %zu and the %zu from there on are asked for, the data has %zu", first,
-                       count, dataset->examples);
+                       "examples %zu and the %zu from there on are asked for, the data has %zu",
+                       first, count, dataset->examples);
     gemmlp_status status =
         open_evaluator(model, dataset, first, count, compute, &threads, &evaluator, error);
     if (status != GEMMLP_OK)
@@ -137,8 +138,8 @@ gemmlp_status gemmlp_model_evaluate(const gemmlp_model *model, const gemmlp_data
 {
     int threads = 1;
     struct evaluator *evaluator;
-    gemmlp_status status = open_evaluator(model, dataset, 0, dataset->examples, compute, &threads,
-                                          &evaluator, error);
+    gemmlp_status status =
+        open_evaluator(model, dataset, 0, dataset->examples, compute, &threads, &evaluator, error);
     if (status != GEMMLP_OK)
         return status;
     const size_t outputs = evaluator->tally.outputs;

@@ -20,7 +20,8 @@ void gm_tally_reset(struct tally *tally)
         tally->shift[j] = tally->sum[j] = 0;
 }
 
-static void add_classes(struct tally *t, size_t rows, const float *a, const float *y, size_t *confusion)
+static void add_classes(struct tally *t, size_t rows, const float *a, const float *y,
+                        size_t *confusion)
 {
     const size_t n = t->outputs;
     size_t correct = 0;

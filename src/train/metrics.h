@@ -8,18 +8,18 @@ struct tally {
     gemmlp_task task;
     size_t outputs;
     size_t examples;
-    double cost;           /* sum of C0 */
-    size_t correct;        /* examples, or outputs for multilabel */
-    double squared_error;  /* sum over all outputs */
+    double cost;          /* sum of C0 */
+    size_t correct;       /* examples, or outputs for multilabel */
+    double squared_error; /* sum over all outputs */
     /* For r2, or NULL: each target's first value, and sum and squares of the distances from it (so
      * that nothing cancels where the mean is large). */
-    double *shift, *sum;   /* (outputs) */
+    double *shift, *sum; /* (outputs) */
     double squares;
 };
 
 void gm_tally_reset(struct tally *tally);
-/* Adds a batch: a and y (rows x outputs), the sum of its C0. confusion (outputs x outputs; row = label,
- * column = prediction) may be NULL. */
+/* Adds a batch: a and y (rows x outputs), the sum of its C0. confusion (outputs x outputs; row =
+ * label, column = prediction) may be NULL. */
 void gm_tally_add(struct tally *tally, size_t rows, const float *a, const float *y, double cost,
                   size_t *confusion);
 gemmlp_metrics gm_tally_metrics(const struct tally *tally);

@@ -1,9 +1,9 @@
-/* optimizer.c: the table of optimizers, and how an update is joined to its product; see optimizer.h.
- *   momentum, nesterov  Sutskever et al., "On the importance of initialization and momentum", ICML 2013
- *   rmsprop             Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012
- *   adam                Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015
- *   adamw               Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019
- * in the form in which PyTorch writes them. */
+/* optimizer.c: the table of optimizers, and how an update is joined to its product; see
+ * optimizer.h. momentum, nesterov  Sutskever et al., "On the importance of initialization and
+ * momentum", ICML 2013 rmsprop             Tieleman and Hinton, "Neural networks for machine
+ * learning", lecture 6.5, 2012 adam                Kingma and Ba, "Adam: a method for stochastic
+ * optimization", ICLR 2015 adamw               Loshchilov and Hutter, "Decoupled weight decay
+ * regularization", ICLR 2019 in the form in which PyTorch writes them. */
 #include "train/optimizer.h"
 
 #include <math.h>
@@ -21,7 +21,8 @@ GM_INLINE real penalised(const struct update *u, real g, real w)
     return g + u->l2 * w + u->l1 * sign(w);
 }
 
-GM_KERNEL static void sgd(const struct update *u, size_t n, real *w, const real *g, real *s0, real *s1)
+GM_KERNEL static void sgd(const struct update *u, size_t n, real *w, const real *g, real *s0,
+                          real *s1)
 {
     const struct update c = *u;
     (void)s0;
@@ -80,7 +81,8 @@ GM_KERNEL static void rmsprop(const struct update *u, size_t n, real *w, const r
     }
 }
 
-GM_KERNEL static void adam(const struct update *u, size_t n, real *w, const real *g, real *m, real *v)
+GM_KERNEL static void adam(const struct update *u, size_t n, real *w, const real *g, real *m,
+                           real *v)
 {
     const struct update c = *u;
 #pragma omp simd
@@ -97,8 +99,8 @@ static const struct optimizer_rule rules[] = {
     {"sgd", "w <- w - eta g", 0, 0.1, 0, 0, FOLD_INTO_WEIGHTS, sgd},
     {"momentum", "v <- mu v + g, w <- w - eta v", 1, 0.05, 0, 0, FOLD_INTO_SLOT, momentum},
     {"nesterov", "v <- mu v + g, w <- w - eta (g + mu v)", 1, 0.05, 0, 0, FOLD_NONE, nesterov},
-    {"rmsprop", "s <- beta2 s + (1-beta2) g^2, w <- w - eta g / (sqrt(s) + epsilon)", 1, 0.001, 0.99, 0,
-     FOLD_NONE, rmsprop},
+    {"rmsprop", "s <- beta2 s + (1-beta2) g^2, w <- w - eta g / (sqrt(s) + epsilon)", 1, 0.001,
+     0.99, 0, FOLD_NONE, rmsprop},
     {"adam", "first and second moments with bias correction", 2, 0.002, 0.999, 0, FOLD_NONE, adam},
     {"adamw", "adam with decoupled weight decay, 0.01 by default", 2, 0.002, 0.999, 0.01, FOLD_NONE,
      adam},
@@ -114,7 +116,8 @@ const char *optimizer_name(size_t index)
     return index < sizeof rules / sizeof *rules ? rules[index].name : NULL;
 }
 
-gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out, gemmlp_error *error)
+gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out,
+                             gemmlp_error *error)
 {
     size_t index = 0;
     gemmlp_status status = gm_find_name("optimizer", name, optimizer_name, &index, error);
@@ -141,15 +144,20 @@ static gemmlp_status resolve(gemmlp_training *s, const struct optimizer_rule *ru
         const char *name;
         double value, limit; /* must be below */
     } checks[] = {
-        {"the learning rate", s->lr, INFINITY}, {"momentum", s->momentum, 1},
-        {"beta2", s->beta2, 1},                 {"epsilon", s->epsilon, INFINITY},
-        {"l1", s->l1, INFINITY},                {"l2", s->l2, INFINITY},
-        {"weight decay", s->weight_decay, 1e9}, {"the clipping norm", s->clip_norm, INFINITY},
+        {"the learning rate", s->lr, INFINITY},
+        {"momentum", s->momentum, 1},
+        {"beta2", s->beta2, 1},
+        {"epsilon", s->epsilon, INFINITY},
+        {"l1", s->l1, INFINITY},
+        {"l2", s->l2, INFINITY},
+        {"weight decay", s->weight_decay, 1e9},
+        {"the clipping norm", s->clip_norm, INFINITY},
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         if (!(checks[i].value >= 0 && checks[i].value < checks[i].limit))
-            return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s must be at least 0 and below %g, found %g",
-                           checks[i].name, checks[i].limit, checks[i].value);
+            return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                           "%s must be at least 0 and below %g, found %g", checks[i].name,
+                           checks[i].limit, checks[i].value);
     return GEMMLP_OK;
 }
 
@@ -316,8 +324,8 @@ static double global_norm(const struct optimizer *optimizer)
 
 enum { SWEEP_PART = 4096 };
 
-static void sweep(const struct optimizer *optimizer, const struct update *u, size_t offset, size_t n,
-                  real scale)
+static void sweep(const struct optimizer *optimizer, const struct update *u, size_t offset,
+                  size_t n, real scale)
 {
 #pragma omp parallel for schedule(static) if (n > 4 * SWEEP_PART)
     for (size_t first = 0; first < n; first += SWEEP_PART) {

@@ -3,11 +3,11 @@
  * Three ways, chosen once:
  *   fold into W   plain SGD: W <- (1 - eta lambda) W - (eta/B) delta^T A_prev is one product with
  *                 alpha = -eta/B, beta = 1 - eta lambda; no gradient is ever stored
- *   fold into V   momentum: V <- mu V + delta^T A_prev / B is one product with beta = mu; its epilogue
- *                 adds the penalties and moves W by -eta V
- *   general       everything else: G = delta^T A_prev / B into the gradient slab; its epilogue updates
- *                 W and the slots while the tile is in cache. Clipping by the global norm must see all
- *                 of G first, so there the update is a sweep over the slabs at the end of the step */
+ *   fold into V   momentum: V <- mu V + delta^T A_prev / B is one product with beta = mu; its
+ * epilogue adds the penalties and moves W by -eta V general       everything else: G = delta^T
+ * A_prev / B into the gradient slab; its epilogue updates W and the slots while the tile is in
+ * cache. Clipping by the global norm must see all of G first, so there the update is a sweep over
+ * the slabs at the end of the step */
 #ifndef GM_OPTIMIZER_H
 #define GM_OPTIMIZER_H
 
@@ -27,10 +27,10 @@ enum { OPTIMIZER_SLOTS = 2 };
 /* Coefficients of one step, for weights or for biases (which have no penalties). */
 struct update {
     real lr, momentum, beta2, epsilon;
-    real l1, l2;       /* g <- g + l2 w + l1 sign(w) */
-    real keep;         /* decoupled decay: w <- keep w, before the update */
-    real correction1;  /* adam: 1 / (1 - beta1^t) */
-    real correction2;  /* adam: 1 / (1 - beta2^t) */
+    real l1, l2;      /* g <- g + l2 w + l1 sign(w) */
+    real keep;        /* decoupled decay: w <- keep w, before the update */
+    real correction1; /* adam: 1 / (1 - beta1^t) */
+    real correction2; /* adam: 1 / (1 - beta2^t) */
 };
 
 enum fold { FOLD_NONE, FOLD_INTO_WEIGHTS, FOLD_INTO_SLOT };
@@ -49,7 +49,7 @@ struct optimizer {
     struct model *model;
     gemmlp_training settings; /* resolved: no negative defaults */
     enum fold fold;
-    uint64_t t;               /* steps made */
+    uint64_t t;                    /* steps made */
     struct update weights, biases; /* of the step at hand */
     real *gradient;                /* slab; NULL where the update is folded */
     real *slots[OPTIMIZER_SLOTS];  /* slabs */
@@ -59,7 +59,8 @@ struct optimizer {
 
 const struct optimizer_rule *optimizer_at(size_t index);
 const char *optimizer_name(size_t index);
-gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out, gemmlp_error *error);
+gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out,
+                             gemmlp_error *error);
 
 gemmlp_status optimizer_create(struct model *model, const gemmlp_training *training,
                                struct optimizer **out, gemmlp_error *error);

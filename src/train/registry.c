@@ -7,8 +7,10 @@
 
 /* Rows have their own types, all with name and description. */
 #define ENTRY(row)                                                                                 \
-    (row) ? (struct entry) { (row)->name, (row)->description }                                     \
-    : (struct entry){NULL, NULL}
+    (row) ? (struct entry){(row)->name, (row)->description} : (struct entry)                       \
+    {                                                                                              \
+        NULL, NULL                                                                                 \
+    }
 
 struct entry {
     const char *name, *description;

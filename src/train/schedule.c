@@ -40,8 +40,10 @@ static const struct schedule_rule rules[] = {
     {"one_cycle", "from eta/25 up to eta (warm-up 0.3), then half a cosine to factor x eta (1e-4)",
      1e-4, 1, 0.3, 0.04, cosine},
     {"constant", "eta throughout", 1, 1, 0, 0, constant},
-    {"step", "times factor (0.1) every so many epochs (a third of the run)", 0.1, 0, 0, 0, step_rate},
-    {"exponential", "times factor (0.95) smoothly over so many epochs (1)", 0.95, 1, 0, 0, exponential},
+    {"step", "times factor (0.1) every so many epochs (a third of the run)", 0.1, 0, 0, 0,
+     step_rate},
+    {"exponential", "times factor (0.95) smoothly over so many epochs (1)", 0.95, 1, 0, 0,
+     exponential},
     {"cosine", "half a cosine from eta down to factor x eta (0)", 0, 1, 0, 0, cosine},
     {"plateau", "times factor (0.5) after so many epochs (3) without a better loss", 0.5, 3, 0, 0,
      plateau},
@@ -72,9 +74,8 @@ gemmlp_status gm_schedule_init(struct schedule *s, const gemmlp_training *traini
         .rule = rule,
         .lr = lr,
         .factor = training->schedule_factor < 0 ? rule->factor : training->schedule_factor,
-        .epochs = training->schedule_epochs >= 0 ? training->schedule_epochs
-                  : rule->epochs > 0             ? rule->epochs
-                                                 : third,
+        .epochs = training->schedule_epochs < 0 ? (rule->epochs > 0 ? rule->epochs : third)
+                                                : training->schedule_epochs,
         .steps = (double)training->epochs * (double)steps_per_epoch,
         .steps_per_epoch = (double)steps_per_epoch,
         .plateau_scale = 1,
@@ -82,7 +83,8 @@ gemmlp_status gm_schedule_init(struct schedule *s, const gemmlp_training *traini
     };
     s->warmup_steps = floor(warmup * s->steps);
     if (!(warmup >= 0 && warmup < 1))
-        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "warm-up must be in [0, 1), found %g", warmup);
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "warm-up must be in [0, 1), found %g",
+                       warmup);
     if (!(s->factor >= 0 && s->factor <= 1) || !(s->epochs > 0 && s->epochs < 1e9))
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
                        "schedule %s needs a factor in [0, 1] and epochs above 0, found %g and %g",

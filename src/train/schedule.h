@@ -26,8 +26,8 @@ struct schedule {
 const struct schedule_rule *gm_schedule_at(size_t index);
 const char *gm_schedule_name(size_t index);
 /* lr: the highest eta, resolved; the rest from training. */
-gemmlp_status gm_schedule_init(struct schedule *schedule, const gemmlp_training *training, double lr,
-                               size_t steps_per_epoch, gemmlp_error *error);
+gemmlp_status gm_schedule_init(struct schedule *schedule, const gemmlp_training *training,
+                               double lr, size_t steps_per_epoch, gemmlp_error *error);
 double gm_schedule_lr(const struct schedule *schedule, uint64_t step);
 /* Tells the loss after an epoch (of the validation set where there is one). */
 void gm_schedule_epoch(struct schedule *schedule, double loss);

@@ -1,5 +1,5 @@
-/* trainer.c: epochs of steps over a data set: shuffle, gather, step, count; validation, early stopping,
- * and a way back from NaN. */
+/* trainer.c: epochs of steps over a data set: shuffle, gather, step, count; validation, early
+ * stopping, and a way back from NaN. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,17 +17,17 @@ struct gemmlp_trainer {
     struct batch_source source;
     struct step step;
     struct schedule schedule;
-    struct evaluator *valid;   /* NULL: no validation set */
-    struct tally tally;        /* of the running epoch */
-    struct arena memory;       /* the buffers below */
-    float *good;               /* slab: parameters after the last completed epoch */
-    float *best;               /* slab: those with the lowest validation loss; NULL without patience */
-    float *class_weights;      /* (outputs), or NULL */
-    uint32_t *order;           /* (examples): permutation of the running epoch */
+    struct evaluator *valid; /* NULL: no validation set */
+    struct tally tally;      /* of the running epoch */
+    struct arena memory;     /* the buffers below */
+    float *good;             /* slab: parameters after the last completed epoch */
+    float *best;          /* slab: those with the lowest validation loss; NULL without patience */
+    float *class_weights; /* (outputs), or NULL */
+    uint32_t *order;      /* (examples): permutation of the running epoch */
     size_t steps_per_epoch;
     gemmlp_progress progress;
     gemmlp_metrics best_valid;
-    gemmlp_error failure;      /* status OK until training has diverged */
+    gemmlp_error failure; /* status OK until training has diverged */
 };
 
 gemmlp_training gemmlp_training_default(void)
@@ -61,8 +61,8 @@ static void lay_out(struct gemmlp_trainer *t)
         t->class_weights = gm_arena_take(&t->memory, t->source.outputs, sizeof *t->class_weights);
 }
 
-static gemmlp_status check_class_weights(const gemmlp_training *training, const gemmlp_network *network,
-                                         gemmlp_error *error)
+static gemmlp_status check_class_weights(const gemmlp_training *training,
+                                         const gemmlp_network *network, gemmlp_error *error)
 {
     if (training->class_weights && network->task != GEMMLP_CLASSIFY)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "class weights need data with classes");
@@ -80,7 +80,8 @@ static gemmlp_status check(const gemmlp_model *model, const gemmlp_dataset *trai
 {
     const gemmlp_network *network = &model->network.spec;
     if (training->batch == 0)
-        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "the batch must have at least 1 example, found 0");
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                       "the batch must have at least 1 example, found 0");
     if (training->epochs == 0)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "there must be at least 1 epoch, found 0");
     if (training->patience && !valid)
@@ -110,15 +111,16 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
     for (size_t j = 0; t->class_weights && j < t->source.outputs; j++)
         t->class_weights[j] = (float)t->settings.class_weights[j];
     memcpy(t->good, t->model->core->slab, t->model->core->slab_size * sizeof *t->good);
-    status = pass_create(t->model->core, provider, PASS_TRAIN, batch, examples % batch, &t->step.pass,
-                         error);
+    status = pass_create(t->model->core, provider, PASS_TRAIN, batch, examples % batch,
+                         &t->step.pass, error);
     if (status == GEMMLP_OK)
         status = optimizer_create(t->model->core, &t->settings, &t->step.optimizer, error);
     if (status == GEMMLP_OK)
         status = gm_schedule_init(&t->schedule, &t->settings, t->step.optimizer->settings.lr,
                                   t->steps_per_epoch, error);
     if (status == GEMMLP_OK && valid)
-        status = gm_evaluator_create(t->model, valid, 0, valid->examples, provider, &t->valid, error);
+        status =
+            gm_evaluator_create(t->model, valid, 0, valid->examples, provider, &t->valid, error);
     t->step.class_weights = t->class_weights;
     t->step.seed = t->settings.seed;
     return status;
@@ -182,10 +184,10 @@ static void copy_parameters(const struct gemmlp_trainer *t, float *to, const flo
     memcpy(to, from, t->model->core->slab_size * sizeof *to);
 }
 
-static gemmlp_status diverged(struct gemmlp_trainer *t, gemmlp_error *error)
+/* step: the one that met it, counted from 1. */
+static gemmlp_status diverged(struct gemmlp_trainer *t, size_t step, gemmlp_error *error)
 {
-    const gemmlp_progress *p = &t->progress;
-    gm_divergence_fail(t->step.pass, p->epoch + 1, p->step + 1, &t->failure);
+    gm_divergence_fail(t->step.pass, t->progress.epoch + 1, step, &t->failure);
     copy_parameters(t, t->model->core->slab, t->good);
     if (error)
         *error = t->failure;
@@ -209,8 +211,9 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
     p->learning_rate = gm_schedule_lr(&t->schedule, p->step);
     const double cost = step_run(&t->step, p->step, p->learning_rate);
     if (!isfinite(cost))
-        return diverged(t, error);
-    gm_tally_add(&t->tally, rows, pass->layers[pass->model->layer_count - 1].a, pass->y, cost, NULL);
+        return diverged(t, p->step + 1, error);
+    gm_tally_add(&t->tally, rows, pass->layers[pass->model->layer_count - 1].a, pass->y, cost,
+                 NULL);
     p->step++;
     return GEMMLP_OK;
 }
@@ -235,16 +238,21 @@ static void early_stopping(struct gemmlp_trainer *t)
 static gemmlp_status end_epoch(struct gemmlp_trainer *t, gemmlp_error *error)
 {
     gemmlp_progress *p = &t->progress;
+    gemmlp_metrics valid = p->valid;
     if (gm_divergence_in_parameters(t->model->core))
-        return diverged(t, error);
+        return diverged(t, p->step, error);
+    if (t->valid) {
+        valid = gm_evaluator_run(t->valid, NULL);
+        if (!isfinite(valid.loss))
+            return diverged(t, p->step, error);
+    }
     copy_parameters(t, t->good, t->model->core->slab);
+    p->valid = valid;
     p->epoch++;
     p->epoch_completed = true;
     p->finished = p->epoch >= p->epochs;
-    if (t->valid) {
-        p->valid = gm_evaluator_run(t->valid, NULL);
+    if (t->valid)
         early_stopping(t);
-    }
     gm_schedule_epoch(&t->schedule, t->valid ? p->valid.loss : t->tally.cost);
     return GEMMLP_OK;
 }
@@ -285,14 +293,14 @@ void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *pro
     const size_t examples = trainer->source.dataset->examples;
     const size_t epochs = trainer->progress.step / trainer->steps_per_epoch;
     const size_t in_epoch = trainer->progress.step % trainer->steps_per_epoch;
-    const double seen = (double)epochs * (double)examples +
-                        (double)in_epoch * (double)trainer->settings.batch;
+    const double seen =
+        (double)epochs * (double)examples + (double)in_epoch * (double)trainer->settings.batch;
     *progress = trainer->progress;
     progress->train = gm_tally_metrics(&trainer->tally);
     if (progress->train_seconds > 0) {
         progress->examples_per_second = seen / progress->train_seconds;
-        progress->gflops = 1e-9 * gm_network_flop(&trainer->model->network.spec) *
-                           progress->examples_per_second;
+        progress->gflops =
+            1e-9 * gm_network_flop(&trainer->model->network.spec) * progress->examples_per_second;
     }
 }
 
@@ -301,8 +309,7 @@ gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset *train,
                            gemmlp_progress *progress, gemmlp_error *error)
 {
     gemmlp_trainer *trainer;
-    gemmlp_status status =
-        gemmlp_trainer_create(model, train, valid, training, &trainer, error);
+    gemmlp_status status = gemmlp_trainer_create(model, train, valid, training, &trainer, error);
     if (status != GEMMLP_OK)
         return status;
     while (status == GEMMLP_OK && !trainer->progress.finished)

@@ -79,7 +79,8 @@ typedef enum gemmlp_task {
 typedef struct gemmlp_dataset gemmlp_dataset;
 
 /* Arrays of the caller as a data set; they are not copied and must outlive it.
- * Exactly one of x_f32, x_u8 is set; exactly one of labels, targets. */
+ * Exactly one of x_f32, x_u8 is set; one of labels, targets, or neither: then the examples have no
+ * targets, and a model can only predict for them. */
 typedef struct gemmlp_arrays {
     size_t examples;
     size_t features;
@@ -95,7 +96,8 @@ typedef struct gemmlp_dataset_info {
     size_t examples;
     size_t features;
     size_t height, width; /* of an image; 0 when the file says nothing of it */
-    size_t outputs;
+    bool has_targets;
+    size_t outputs;   /* these two only where it has */
     gemmlp_task task;
     const char *format;       /* "idx", or "memory" */
     const char *element_type; /* "uint8" or "float32" */
@@ -108,6 +110,7 @@ typedef struct gemmlp_open_options {
     const char *format; /* a name of GEMMLP_FORMATS; NULL: recognised by content */
     const char *task;   /* "classify", "regress", "multilabel"; NULL: told by the targets' type */
     size_t outputs;     /* classes there are; 0: the largest label + 1 */
+    bool features_only; /* look for no targets: to predict */
 } gemmlp_open_options;
 
 /* Opens `path`: a directory that holds IDX files under MNIST's names, or one IDX file whose targets
@@ -168,6 +171,17 @@ typedef struct gemmlp_cost_model {
     size_t bytes_training;   /* all slabs and the workspace, without the data */
 } gemmlp_cost_model;
 
+/* The network as gemmlp_model_create would take it, with all defaults filled in but the
+ * pre-processing; data may be NULL. layers (layer_count), of the caller, receives out->layers. */
+GEMMLP_API gemmlp_status gemmlp_network_resolve(const gemmlp_network *network,
+                                                const gemmlp_dataset *data, gemmlp_layer *layers,
+                                                gemmlp_network *out, gemmlp_error *error);
+/* What steps over `batch` examples with the named optimizer cost (NULL: no slots); nothing of that
+ * size is allocated. The network must give all sizes, as that of a model does. */
+GEMMLP_API gemmlp_status gemmlp_network_cost(const gemmlp_network *network, size_t batch,
+                                             const char *optimizer, gemmlp_cost_model *out,
+                                             gemmlp_error *error);
+
 /* ---- 4. Model ------------------------------------------------------------------------------ */
 
 typedef struct gemmlp_model gemmlp_model;
@@ -210,10 +224,6 @@ GEMMLP_API const char *gemmlp_model_class_name(const gemmlp_model *model, size_t
 /* names (outputs) are copied. */
 GEMMLP_API gemmlp_status gemmlp_model_set_class_names(gemmlp_model *model, const char *const *names,
                                                       gemmlp_error *error);
-/* What steps over `batch` examples with the named optimizer cost; optimizer NULL: no slots. */
-GEMMLP_API gemmlp_status gemmlp_model_cost(const gemmlp_model *model, size_t batch,
-                                           const char *optimizer, gemmlp_cost_model *out,
-                                           gemmlp_error *error);
 /* Outputs a^L for examples first .. first + count - 1: out (count x outputs), of the caller. */
 GEMMLP_API gemmlp_status gemmlp_model_predict(const gemmlp_model *model,
                                               const gemmlp_dataset *dataset, size_t first,

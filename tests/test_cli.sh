@@ -397,6 +397,14 @@ test_models() {
     refuses "predict --json without --output" 2 'needs --output' \
         predict small.safetensors --data data --json
 
+    cp data/t10k-images-idx3-ubyte alone-images-idx3-ubyte
+    run "predict for images without labels" 0 predict small.safetensors --data alone-images-idx3-ubyte \
+        --threads 1
+    [ "$(wc -l <out)" -eq 10 ]
+    verdict "there is a line for each image" "$(wc -l <out) lines"
+    refuses "eval for images without labels" 3 'alone-labels' \
+        eval small.safetensors --data alone-images-idx3-ubyte
+
     run "info MODEL" 0 info small.safetensors
     says out '^network +6-8-3$'
     says out '^classes +3: 0, 1, 2$'

@@ -165,6 +165,46 @@ static void refuse(const char *path, const gemmlp_open_options *options, gemmlp_
     assert_null(dataset);
 }
 
+/* Images whose labels are not there, or not looked at: enough to predict, and for nothing else. */
+static void test_features_only(void **state)
+{
+    (void)state;
+    const gemmlp_open_options options = {.features_only = true};
+    struct bytes x = small_images();
+    gemmlp_dataset *dataset;
+    gemmlp_dataset_info info;
+    gemmlp_error error;
+    size_t count;
+    float y = 7;
+    put_bytes("alone-images-idx3-ubyte", &x);
+    assert_int_equal(gemmlp_dataset_open(at("alone-images-idx3-ubyte"), NULL, &dataset, NULL),
+                     GEMMLP_IO);
+    assert_int_equal(gemmlp_dataset_open(at("alone-images-idx3-ubyte"), &options, &dataset, NULL),
+                     GEMMLP_OK);
+    gemmlp_dataset_info_get(dataset, &info);
+    assert_false(info.has_targets);
+    assert_int_equal(info.examples, 4);
+    assert_int_equal(gemmlp_dataset_example(dataset, 0, NULL, &y, NULL), GEMMLP_OK);
+    assert_true(y == 7);
+    assert_failed(gemmlp_dataset_class_counts(dataset, &count, &error), &error,
+                  GEMMLP_INVALID_ARGUMENT, "has no labels");
+
+    const gemmlp_layer layer = {.n_out = 3};
+    const gemmlp_network network = {.n_in = 6, .layer_count = 1, .layers = &layer};
+    gemmlp_model *model;
+    gemmlp_metrics metrics;
+    float out[12];
+    assert_failed(gemmlp_model_create(&network, dataset, &model, &error), &error, GEMMLP_BAD_DATA,
+                  "has no targets");
+    assert_int_equal(gemmlp_model_create(&network, NULL, &model, NULL), GEMMLP_OK);
+    assert_int_equal(gemmlp_model_predict(model, dataset, 0, 4, NULL, out, NULL), GEMMLP_OK);
+    assert_true(out[9] > 0 && out[9] < 1);
+    assert_failed(gemmlp_model_evaluate(model, dataset, NULL, &metrics, NULL, &error), &error,
+                  GEMMLP_BAD_DATA, "has no targets");
+    gemmlp_model_free(model);
+    gemmlp_dataset_free(dataset);
+}
+
 static void test_missing(void **state)
 {
     (void)state;
@@ -525,10 +565,15 @@ static void test_floats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_DIRECTORY(test_names),        IN_DIRECTORY(test_missing),
-        IN_DIRECTORY(test_format_names), IN_DIRECTORY(test_bad_headers),
-        IN_DIRECTORY(test_truncation),   IN_DIRECTORY(test_truncation_of_each_kind),
-        IN_DIRECTORY(test_expansion),    IN_DIRECTORY(test_targets),
+        IN_DIRECTORY(test_names),
+        IN_DIRECTORY(test_features_only),
+        IN_DIRECTORY(test_missing),
+        IN_DIRECTORY(test_format_names),
+        IN_DIRECTORY(test_bad_headers),
+        IN_DIRECTORY(test_truncation),
+        IN_DIRECTORY(test_truncation_of_each_kind),
+        IN_DIRECTORY(test_expansion),
+        IN_DIRECTORY(test_targets),
         IN_DIRECTORY(test_floats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -851,7 +851,7 @@ static void test_cost(void **state)
     gemmlp_error error;
     assert_int_equal(gemmlp_model_create(&network, NULL, &model, NULL), GEMMLP_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(gemmlp_model_cost(model, 10, cases[i].optimizer, &cost, NULL), GEMMLP_OK);
+        assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), 10, cases[i].optimizer, &cost, NULL), GEMMLP_OK);
         assert_int_equal(cost.weights, 23820);
         assert_int_equal(cost.parameters, 23860);
         assert_true(cost.flop_train == 95880);
@@ -862,9 +862,9 @@ static void test_cost(void **state)
 #endif
         assert_int_equal(cost.bytes_training, cases[i].slabs * 95488 + cost.bytes_workspace);
     }
-    assert_int_equal(gemmlp_model_cost(model, SIZE_MAX / 8, NULL, &cost, &error),
+    assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), SIZE_MAX / 8, NULL, &cost, &error),
                      GEMMLP_OUT_OF_MEMORY);
-    assert_int_equal(gemmlp_model_cost(model, 10, "adma", &cost, &error), GEMMLP_INVALID_ARGUMENT);
+    assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), 10, "adma", &cost, &error), GEMMLP_INVALID_ARGUMENT);
     gemmlp_model_free(model);
 }
 

@@ -94,14 +94,11 @@ size_t cli_model_outputs(const gemmlp_model *model)
     return network->layers[network->layer_count - 1].n_out;
 }
 
-bool cli_data_open(const struct command *command, const char *path, enum data_part part,
-                   const char *format, const char *task, size_t outputs, gemmlp_dataset **out,
-                   int *code)
+bool cli_data_open(const struct command *command, const char *path,
+                   const gemmlp_open_options *options, gemmlp_dataset **out, int *code)
 {
     gemmlp_error error;
-    gemmlp_open_options options = {
-        .test = part == PART_TEST, .format = format, .task = task, .outputs = outputs};
-    if (gemmlp_dataset_open(path, &options, out, &error) != GEMMLP_OK) {
+    if (gemmlp_dataset_open(path, options, out, &error) != GEMMLP_OK) {
         *code = cli_failed_input(command, &error);
         return false;
     }
@@ -110,7 +107,8 @@ bool cli_data_open(const struct command *command, const char *path, enum data_pa
 
 /* --part NULL: the test pair if there is one. */
 static bool open_data_for(const struct command *command, const struct data_options *options,
-                          const gemmlp_model *model, gemmlp_dataset **out, int *code)
+                          bool features_only, const gemmlp_model *model, gemmlp_dataset **out,
+                          int *code)
 {
     struct stat status;
     const char *part = options->part;
@@ -119,16 +117,20 @@ static bool open_data_for(const struct command *command, const struct data_optio
                           options->data);
         return false;
     }
-    bool test = part ? strcmp(part, "test") == 0 : gemmlp_dataset_has_test(options->data);
     /* How many classes there are is the model's knowledge; regression data has its own columns. */
     gemmlp_task task = gemmlp_model_network(model)->task;
-    size_t outputs = task == GEMMLP_CLASSIFY ? cli_model_outputs(model) : 0;
-    return cli_data_open(command, options->data, test ? PART_TEST : PART_TRAIN, options->format,
-                         cli_task_name(task), outputs, out, code);
+    const gemmlp_open_options open = {
+        .test = part ? strcmp(part, "test") == 0 : gemmlp_dataset_has_test(options->data),
+        .format = options->format,
+        .task = cli_task_name(task),
+        .outputs = task == GEMMLP_CLASSIFY ? cli_model_outputs(model) : 0,
+        .features_only = features_only,
+    };
+    return cli_data_open(command, options->data, &open, out, code);
 }
 
 bool cli_subject_open(const struct args *args, const struct data_options *options,
-                      struct subject *subject, int *code)
+                      bool features_only, struct subject *subject, int *code)
 {
     gemmlp_error error;
     *subject = (struct subject){0};
@@ -140,7 +142,8 @@ bool cli_subject_open(const struct args *args, const struct data_options *option
         *code = cli_failed_input(args->command, &error);
         return false;
     }
-    return open_data_for(args->command, options, subject->model, &subject->dataset, code);
+    return open_data_for(args->command, options, features_only, subject->model, &subject->dataset,
+                         code);
 }
 
 void cli_subject_free(struct subject *subject)

@@ -33,22 +33,19 @@ const char *cli_compute_provider(const struct compute_options *options);
 const char *cli_task_name(gemmlp_task task);
 gemmlp_task cli_task_named(const char *name);
 
-/* Which of a directory's two parts. */
-enum data_part { PART_TRAIN, PART_TEST };
+/* Opens a data set. A message has been printed when false. */
+bool cli_data_open(const struct command *command, const char *path,
+                   const gemmlp_open_options *options, gemmlp_dataset **out, int *code);
 
-/* Opens a data set; outputs 0: told by the data. A message has been printed when false. */
-bool cli_data_open(const struct command *command, const char *path, enum data_part part,
-                   const char *format, const char *task, size_t outputs, gemmlp_dataset **out,
-                   int *code);
-
-/* What eval, predict and explain work on: the operand MODEL, and --data, which must fit it. */
+/* What eval, predict and explain work on: the operand MODEL, and --data, which must fit it. To
+ * predict, its features are enough. */
 struct subject {
     gemmlp_model *model;
     gemmlp_dataset *dataset;
 };
 /* False: a message has been printed. cli_subject_free in either case. */
 bool cli_subject_open(const struct args *args, const struct data_options *options,
-                      struct subject *subject, int *code);
+                      bool features_only, struct subject *subject, int *code);
 void cli_subject_free(struct subject *subject);
 
 size_t cli_model_outputs(const gemmlp_model *model);

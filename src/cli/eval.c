@@ -131,7 +131,7 @@ int cli_run_eval(const struct command *command, int argc, char **argv)
                         .operand_required = true};
     struct subject subject = {0};
     if (cli_args_parse(&args, argc, argv, &code) &&
-        cli_subject_open(&args, &options.data, &subject, &code)) {
+        cli_subject_open(&args, &options.data, false, &subject, &code)) {
         code = evaluate(command, &options, subject.model, subject.dataset);
     }
     cli_subject_free(&subject);

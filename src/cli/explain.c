@@ -224,7 +224,7 @@ int cli_run_explain(const struct command *command, int argc, char **argv)
                         .operand_required = true};
     struct subject subject = {0};
     if (cli_args_parse(&args, argc, argv, &code) && check(&args, &options, &code) &&
-        cli_subject_open(&args, &options.data, &subject, &code)) {
+        cli_subject_open(&args, &options.data, false, &subject, &code)) {
         code = explain(command, &options, subject.model, subject.dataset);
     }
     cli_subject_free(&subject);

@@ -1,6 +1,7 @@
 /* info.c: gemmlp info: what is in a model, a data set or this machine, and what a network would
  * cost. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/data_options.h"
 #include "cli/info.h"
@@ -46,7 +47,8 @@ static int info_model(const struct command *command, const struct info_options *
     if (gemmlp_model_load(path, &model, &error) != GEMMLP_OK) {
         return cli_failed_input(command, &error);
     }
-    int code = cli_info_model(command, model, path, &options->cost, options->common.json);
+    int code = cli_info_network(command, gemmlp_model_network(model), model, path, &options->cost,
+                                options->common.json);
     gemmlp_model_free(model);
     return code;
 }
@@ -54,7 +56,6 @@ static int info_model(const struct command *command, const struct info_options *
 static int info_network(const struct command *command, const struct info_options *options)
 {
     gemmlp_network network;
-    gemmlp_model *model = NULL;
     gemmlp_error error;
     struct objective_options objective;
     int code;
@@ -68,12 +69,17 @@ static int info_network(const struct command *command, const struct info_options
     }
     network.n_in = options->inputs;
     network.task = options->data.task ? cli_task_named(options->data.task) : GEMMLP_CLASSIFY;
-    if (gemmlp_model_create(&network, NULL, &model, &error) != GEMMLP_OK) {
+    gemmlp_network resolved;
+    gemmlp_layer *layers = calloc(network.layer_count, sizeof *layers);
+    if (!layers) {
+        code = cli_failed_memory("the layers");
+    } else if (gemmlp_network_resolve(&network, NULL, layers, &resolved, &error) != GEMMLP_OK) {
         code = cli_failed(command, &error);
     } else {
-        code = cli_info_model(command, model, NULL, &options->cost, options->common.json);
+        code =
+            cli_info_network(command, &resolved, NULL, NULL, &options->cost, options->common.json);
     }
-    gemmlp_model_free(model);
+    free(layers);
     cli_network_options_free(&network);
     return code;
 }
@@ -83,11 +89,13 @@ static int info_data(const struct command *command, const struct info_options *o
     const struct data_options *data = &options->data;
     gemmlp_dataset *train = NULL, *test = NULL;
     int code = EXIT_CODE_DONE;
-    bool pair = gemmlp_dataset_has_test(data->data);
-    if (cli_data_open(command, data->data, PART_TRAIN, data->format, data->task, 0, &train,
-                      &code) &&
-        (!pair || cli_data_open(command, data->data, PART_TEST, data->format, data->task, 0, &test,
-                                &code))) {
+    gemmlp_open_options open = {.format = data->format, .task = data->task};
+    bool opened = cli_data_open(command, data->data, &open, &train, &code);
+    open.test = true;
+    if (opened && gemmlp_dataset_has_test(data->data)) {
+        opened = cli_data_open(command, data->data, &open, &test, &code);
+    }
+    if (opened) {
         code = cli_info_data(command, train, test, options->common.json);
     }
     gemmlp_dataset_free(test);

@@ -12,9 +12,10 @@ struct cost_options {
     const char *optimizer;
 };
 
-/* path NULL: a network that is only being considered. */
-int cli_info_model(const struct command *command, const gemmlp_model *model, const char *path,
-                   const struct cost_options *cost, bool json);
+/* model and path NULL: a network that is only being considered. */
+int cli_info_network(const struct command *command, const gemmlp_network *network,
+                     const gemmlp_model *model, const char *path, const struct cost_options *cost,
+                     bool json);
 /* test NULL: there is none. */
 int cli_info_data(const struct command *command, const gemmlp_dataset *train,
                   const gemmlp_dataset *test, bool json);

@@ -58,10 +58,10 @@ static void print_classes(const gemmlp_model *model)
     printf("%s\n", classes > SHOWN ? ", ..." : "");
 }
 
-static void print_model(const gemmlp_model *model, const char *path,
-                        const struct cost_options *options, const gemmlp_cost_model *cost)
+static void print_network(const gemmlp_network *network, const gemmlp_model *model,
+                          const char *path, const struct cost_options *options,
+                          const gemmlp_cost_model *cost)
 {
-    const gemmlp_network *network = gemmlp_model_network(model);
     char shape[1024], flop[32];
     cli_network_shape(network, shape, sizeof shape);
     if (path) {
@@ -69,14 +69,17 @@ static void print_model(const gemmlp_model *model, const char *path,
     }
     printf("%-16s%s\n", "network", shape);
     printf("%-16s%s\n", "task", cli_task_name(network->task));
-    if (network->task == GEMMLP_CLASSIFY) {
+    if (model && network->task == GEMMLP_CLASSIFY) {
         print_classes(model);
     }
     printf("%-16s%s", "loss", network->loss);
     if (network->label_smoothing > 0) {
         printf(", label smoothing %g", network->label_smoothing);
     }
-    printf("\n%-16s%s\n", "preprocess", network->preprocess ? network->preprocess : "none");
+    putchar('\n');
+    if (network->preprocess) {
+        printf("%-16s%s\n", "preprocess", network->preprocess);
+    }
     print_layers(network);
     printf("%-16s%zu, of which %zu weights\n", "parameters", cost->parameters, cost->weights);
     format_flop(cost->flop_predict, flop, sizeof flop);
@@ -109,10 +112,10 @@ static void record_layers(struct record *whole, const gemmlp_network *network)
     cli_record_json(whole, "layers", layers);
 }
 
-static int print_model_json(const gemmlp_model *model, const char *path,
-                            const struct cost_options *options, const gemmlp_cost_model *cost)
+static int print_network_json(const gemmlp_network *network, const gemmlp_model *model,
+                              const char *path, const struct cost_options *options,
+                              const gemmlp_cost_model *cost)
 {
-    const gemmlp_network *network = gemmlp_model_network(model);
     struct record record = cli_record_begin();
     cli_record_text(&record, "model", path);
     cli_record_text(&record, "task", cli_task_name(network->task));
@@ -120,9 +123,9 @@ static int print_model_json(const gemmlp_model *model, const char *path,
     cli_record_real(&record, "label_smoothing", network->label_smoothing);
     cli_record_text(&record, "preprocess", network->preprocess);
     cli_record_size(&record, "features", network->n_in);
-    cli_record_size(&record, "outputs", cli_model_outputs(model));
+    cli_record_size(&record, "outputs", network->layers[network->layer_count - 1].n_out);
     record_layers(&record, network);
-    if (network->task == GEMMLP_CLASSIFY) {
+    if (model && network->task == GEMMLP_CLASSIFY) {
         cli_record_classes(&record, model, cli_model_outputs(model));
     }
     cli_record_size(&record, "parameters", cost->parameters);
@@ -138,18 +141,20 @@ static int print_model_json(const gemmlp_model *model, const char *path,
     return cli_record_print(&record);
 }
 
-int cli_info_model(const struct command *command, const gemmlp_model *model, const char *path,
-                   const struct cost_options *options, bool json)
+int cli_info_network(const struct command *command, const gemmlp_network *network,
+                     const gemmlp_model *model, const char *path,
+                     const struct cost_options *options, bool json)
 {
     gemmlp_cost_model cost;
     gemmlp_error error;
-    if (gemmlp_model_cost(model, options->batch, options->optimizer, &cost, &error) != GEMMLP_OK) {
+    if (gemmlp_network_cost(network, options->batch, options->optimizer, &cost, &error) !=
+        GEMMLP_OK) {
         return cli_failed(command, &error);
     }
     if (json) {
-        return print_model_json(model, path, options, &cost);
+        return print_network_json(network, model, path, options, &cost);
     }
-    print_model(model, path, options, &cost);
+    print_network(network, model, path, options, &cost);
     return EXIT_CODE_DONE;
 }
 

@@ -213,7 +213,7 @@ int cli_run_predict(const struct command *command, int argc, char **argv)
     if (cli_args_parse(&args, argc, argv, &code)) {
         if (options.common.json && !options.output) {
             code = cli_usage(command, "--json: needs --output, for the predictions go to stdout");
-        } else if (cli_subject_open(&args, &options.data, &subject, &code)) {
+        } else if (cli_subject_open(&args, &options.data, true, &subject, &code)) {
             code = predict(&(struct prediction){.command = command,
                                                 .options = &options,
                                                 .model = subject.model,

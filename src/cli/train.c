@@ -34,15 +34,18 @@ static bool matches(const struct train_run *run, const char *option, const gemml
     return false;
 }
 
-static bool open_other(const struct train_run *run, const char *option, const char *path,
-                       enum data_part part, gemmlp_dataset **out, int *code)
+static bool open_other(const struct train_run *run, const char *option, const char *path, bool test,
+                       gemmlp_dataset **out, int *code)
 {
     gemmlp_dataset_info train;
     gemmlp_dataset_info_get(run->train, &train);
-    size_t classes = train.task == GEMMLP_CLASSIFY ? train.outputs : 0;
-    return cli_data_open(run->command, path, part, run->options->data.format,
-                         cli_task_name(train.task), classes, out, code) &&
-           matches(run, option, *out, code);
+    const gemmlp_open_options open = {
+        .test = test,
+        .format = run->options->data.format,
+        .task = cli_task_name(train.task),
+        .outputs = train.task == GEMMLP_CLASSIFY ? train.outputs : 0,
+    };
+    return cli_data_open(run->command, path, &open, out, code) && matches(run, option, *out, code);
 }
 
 static bool split_valid(struct train_run *run, double fraction, int *code)
@@ -63,14 +66,13 @@ static bool open_data(struct train_run *run, int *code)
 {
     const struct data_options *data = &run->options->data;
     double fraction;
-    if (!cli_data_open(run->command, data->data, PART_TRAIN, data->format, data->task, 0,
-                       &run->train, code)) {
+    const gemmlp_open_options open = {.format = data->format, .task = data->task};
+    if (!cli_data_open(run->command, data->data, &open, &run->train, code)) {
         return false;
     }
     const char *test = data->test ? data->test : data->data;
     bool pair = gemmlp_dataset_has_test(test);
-    if ((data->test || pair) &&
-        !open_other(run, "test", test, pair ? PART_TEST : PART_TRAIN, &run->test, code)) {
+    if ((data->test || pair) && !open_other(run, "test", test, pair, &run->test, code)) {
         return false;
     }
     if (!data->valid) {
@@ -78,7 +80,7 @@ static bool open_data(struct train_run *run, int *code)
     }
     return cli_parse_real(data->valid, &fraction)
                ? split_valid(run, fraction, code)
-               : open_other(run, "valid", data->valid, PART_TRAIN, &run->valid, code);
+               : open_other(run, "valid", data->valid, false, &run->valid, code);
 }
 
 static bool make_model(struct train_run *run, int *code)
@@ -96,8 +98,8 @@ static bool make_model(struct train_run *run, int *code)
     run->network.task = info.task;
     run->network.preprocess = options->preprocess;
     if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
-        gemmlp_model_cost(run->model, options->training.batch, options->training.optimizer,
-                          &run->cost, &error) != GEMMLP_OK) {
+        gemmlp_network_cost(gemmlp_model_network(run->model), options->training.batch,
+                            options->training.optimizer, &run->cost, &error) != GEMMLP_OK) {
         *code = cli_failed(run->command, &error);
         return false;
     }

@@ -220,12 +220,21 @@ static gemmlp_status check_arrays(const gemmlp_arrays *arrays, size_t *outputs, 
             error, GEMMLP_INVALID_ARGUMENT,
             "%zu examples of %zu features; expected 1 to %lu examples of at least 1 feature",
             arrays->examples, arrays->features, (unsigned long)UINT32_MAX);
+    if (!gm_mul(arrays->examples, arrays->features, &count) ||
+        count > PTRDIFF_MAX / sizeof(float) || !gm_mul(arrays->examples, arrays->outputs, &count) ||
+        count > PTRDIFF_MAX / sizeof(float))
+        return gm_fail(
+            error, GEMMLP_INVALID_ARGUMENT,
+            "%zu examples of %zu features and %zu outputs are more than can be addressed",
+            arrays->examples, arrays->features, arrays->outputs);
     if (!arrays->x_f32 == !arrays->x_u8)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s of x_f32 and x_u8 set; expected one",
                        arrays->x_f32 ? "both" : "none");
-    if (!arrays->labels == !arrays->targets)
-        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s of labels and targets set; expected one",
-                       arrays->labels ? "both" : "none");
+    if (!arrays->labels && !arrays->targets)
+        return GEMMLP_OK;
+    if (arrays->labels && arrays->targets)
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                       "both of labels and targets set; expected one of them, or none");
     if (arrays->task != GEMMLP_CLASSIFY && arrays->task != GEMMLP_REGRESS &&
         arrays->task != GEMMLP_MULTILABEL)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "task %d is none of gemmlp_task",
@@ -236,13 +245,6 @@ static gemmlp_status check_arrays(const gemmlp_arrays *arrays, size_t *outputs, 
                        arrays->labels ? "labels" : "targets");
     if (arrays->targets && arrays->outputs == 0)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "targets of 0 outputs; expected at least 1");
-    if (!gm_mul(arrays->examples, arrays->features, &count) ||
-        count > PTRDIFF_MAX / sizeof(float) || !gm_mul(arrays->examples, arrays->outputs, &count) ||
-        count > PTRDIFF_MAX / sizeof(float))
-        return gm_fail(
-            error, GEMMLP_INVALID_ARGUMENT,
-            "%zu examples of %zu features and %zu outputs are more than can be addressed",
-            arrays->examples, arrays->features, arrays->outputs);
     return arrays->labels ? check_labels(arrays, outputs, error) : check_targets(arrays, error);
 }
 
@@ -327,12 +329,13 @@ void gemmlp_dataset_info_get(const gemmlp_dataset *dataset, gemmlp_dataset_info 
     const struct storage *storage = dataset->storage;
     const gemmlp_arrays *arrays = &storage->arrays;
     size_t x = arrays->features * (arrays->x_u8 ? 1 : sizeof(float));
-    size_t y = arrays->labels ? sizeof(int32_t) : arrays->outputs * sizeof(float);
+    size_t y = arrays->labels ? sizeof(int32_t) : arrays->outputs * sizeof(float); /* or 0 */
     *info = (gemmlp_dataset_info){
         .examples = dataset->examples,
         .features = arrays->features,
         .height = storage->height,
         .width = storage->width,
+        .has_targets = arrays->labels || arrays->targets,
         .outputs = arrays->outputs,
         .task = arrays->task,
         .format = storage->format,
@@ -352,7 +355,7 @@ gemmlp_status gemmlp_dataset_example(const gemmlp_dataset *dataset, size_t index
     size_t row = gm_dataset_row(dataset, index), begin = row * arrays->features;
     for (size_t i = 0; x && i < arrays->features; i++)
         x[i] = arrays->x_u8 ? (float)arrays->x_u8[begin + i] : arrays->x_f32[begin + i];
-    for (size_t j = 0; y && j < arrays->outputs; j++)
+    for (size_t j = 0; y && j < arrays->outputs; j++) /* none without targets */
         y[j] = arrays->labels ? (float)((size_t)arrays->labels[row] == j)
                               : arrays->targets[row * arrays->outputs + j];
     return GEMMLP_OK;
@@ -362,9 +365,9 @@ gemmlp_status gemmlp_dataset_class_counts(const gemmlp_dataset *dataset, size_t 
                                           gemmlp_error *error)
 {
     const gemmlp_arrays *arrays = &dataset->storage->arrays;
-    if (arrays->task != GEMMLP_CLASSIFY)
+    if (!arrays->labels)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
-                       "%s: there are no classes to count: its targets are numbers",
+                       "%s: there are no classes to count: it has no labels",
                        dataset->storage->path);
     memset(counts, 0, arrays->outputs * sizeof *counts);
     for (size_t i = 0; i < dataset->examples; i++)

@@ -303,34 +303,46 @@ static gemmlp_status take_targets(struct idx *idx, bool zero_or_one, struct stor
     return GEMMLP_OK;
 }
 
-/* ---- the pair ------------------------------------------------------------------------------ */
+/* ---- the files ----------------------------------------------------------------------------- */
 
-static gemmlp_status take_pair(const struct idx *x, struct idx *y,
-                               const gemmlp_open_options *options, struct storage *storage,
-                               gemmlp_error *error)
+static void take_features(const struct idx *x, struct storage *storage)
 {
     gemmlp_arrays *arrays = &storage->arrays;
-    if (x->shape[0] != y->shape[0])
-        return gm_fail(error, GEMMLP_BAD_DATA, "%s: %zu examples, but %s has targets for %zu",
-                       x->path, x->shape[0], y->path, y->shape[0]);
     arrays->examples = x->shape[0];
     arrays->features = x->columns;
     arrays->x_u8 = x->type == TYPE_U8 ? x->elements : NULL;
     arrays->x_f32 = x->type == TYPE_F32 ? x->elements : NULL;
     storage->height = x->rank == 3 ? x->shape[1] : 0;
     storage->width = x->rank == 3 ? x->shape[2] : 0;
-    gemmlp_status status = choose_task(y, options, &arrays->task, error);
-    if (status != GEMMLP_OK)
-        return status;
-    return arrays->task == GEMMLP_CLASSIFY
-               ? take_labels(y, options->outputs, storage, error)
-               : take_targets(y, arrays->task == GEMMLP_MULTILABEL, storage, error);
 }
 
-static gemmlp_status read_pair(const char *path, const gemmlp_open_options *options,
-                               struct storage *storage, gemmlp_error *error)
+static gemmlp_status read_targets(const struct idx *x, const gemmlp_open_options *options,
+                                  struct storage *storage, gemmlp_error *error)
 {
-    struct idx x, y = {0};
+    gemmlp_arrays *arrays = &storage->arrays;
+    struct idx y = {0};
+    char *path;
+    gemmlp_status status = gm_idx_find_targets(x->path, &path, error);
+    if (status == GEMMLP_OK)
+        status = read_idx(&y, path, error);
+    if (status == GEMMLP_OK && x->shape[0] != y.shape[0])
+        status = gm_fail(error, GEMMLP_BAD_DATA, "%s: %zu examples, but %s has targets for %zu",
+                         x->path, x->shape[0], y.path, y.shape[0]);
+    if (status == GEMMLP_OK)
+        status = choose_task(&y, options, &arrays->task, error);
+    if (status == GEMMLP_OK)
+        status = arrays->task == GEMMLP_CLASSIFY
+                     ? take_labels(&y, options->outputs, storage, error)
+                     : take_targets(&y, arrays->task == GEMMLP_MULTILABEL, storage, error);
+    free(y.elements);
+    free(path);
+    return status;
+}
+
+static gemmlp_status read_files(const char *path, const gemmlp_open_options *options,
+                                struct storage *storage, gemmlp_error *error)
+{
+    struct idx x;
     gemmlp_status status = read_idx(&x, path, error);
     storage->owned[0] = x.elements;
     if (status == GEMMLP_OK && x.rank < 2)
@@ -341,15 +353,8 @@ static gemmlp_status read_pair(const char *path, const gemmlp_open_options *opti
                     path);
     if (status != GEMMLP_OK)
         return status;
-    char *target;
-    status = gm_idx_find_targets(path, &target, error);
-    if (status == GEMMLP_OK)
-        status = read_idx(&y, target, error);
-    if (status == GEMMLP_OK)
-        status = take_pair(&x, &y, options, storage, error);
-    free(y.elements);
-    free(target);
-    return status;
+    take_features(&x, storage);
+    return options->features_only ? GEMMLP_OK : read_targets(&x, options, storage, error);
 }
 
 static bool recognise(const char *path, const unsigned char *head, size_t size)
@@ -363,5 +368,5 @@ const struct format gm_format_idx = {
     .description =
         "MNIST's files, gzip or raw: uint8 or float32 features, targets in a file beside",
     .recognise = recognise,
-    .read = read_pair,
+    .read = read_files,
 };

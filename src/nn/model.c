@@ -20,7 +20,7 @@ static void lay_out(struct model *model, struct arena *arena)
     model->slab_size = arena->used / sizeof(real);
 }
 
-gemmlp_status model_create(const gemmlp_network *resolved, struct model **out, gemmlp_error *error)
+gemmlp_status model_outline(const gemmlp_network *resolved, struct model **out, gemmlp_error *error)
 {
     *out = NULL;
     struct model *model = calloc(1, sizeof *model);
@@ -28,7 +28,8 @@ gemmlp_status model_create(const gemmlp_network *resolved, struct model **out, g
     if (!model || !layers) {
         free(model);
         free(layers);
-        return gm_fail_memory(error, "a model", sizeof *model);
+        return gm_fail_memory(error, "the layers of a model",
+                              sizeof *model + resolved->layer_count * sizeof *layers);
     }
     model->network = resolved;
     model->arena.slab = true;
@@ -42,14 +43,22 @@ gemmlp_status model_create(const gemmlp_network *resolved, struct model **out, g
         layers[l].dropout = resolved->layers[l].dropout;
     }
     lay_out(model, &model->arena);
-    gemmlp_status status = gm_arena_allocate(&model->arena, "the parameters", error);
-    if (status != GEMMLP_OK) {
-        model_free(model);
-        return status;
-    }
-    lay_out(model, &model->arena);
     *out = model;
     return GEMMLP_OK;
+}
+
+gemmlp_status model_create(const gemmlp_network *resolved, struct model **out, gemmlp_error *error)
+{
+    gemmlp_status status = model_outline(resolved, out, error);
+    if (status == GEMMLP_OK)
+        status = gm_arena_allocate(&(*out)->arena, "the parameters", error);
+    if (status == GEMMLP_OK) {
+        lay_out(*out, &(*out)->arena);
+    } else {
+        model_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 gemmlp_status model_initialise(struct model *model, gemmlp_error *error)

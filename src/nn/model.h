@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "nn/loss.h"
 
+#define model_outline    GM_REAL(model_outline)
 #define model_create     GM_REAL(model_create)
 #define model_free       GM_REAL(model_free)
 #define model_initialise GM_REAL(model_initialise)
@@ -31,6 +32,9 @@ struct model {
     size_t slab_size; /* elements, with padding */
 };
 
+/* Layers, offsets and slab_size, but no memory for the parameters: to count. */
+gemmlp_status model_outline(const gemmlp_network *resolved, struct model **out,
+                            gemmlp_error *error);
 /* All parameters zero. */
 gemmlp_status model_create(const gemmlp_network *resolved, struct model **out, gemmlp_error *error);
 gemmlp_status model_initialise(struct model *model, gemmlp_error *error);

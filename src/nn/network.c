@@ -42,16 +42,30 @@ double gm_network_flop(const gemmlp_network *network)
            2.0 * (double)network->n_in * (double)network->layers[0].n_out;
 }
 
+gemmlp_status gm_network_fits_features(const gemmlp_network *network, const gemmlp_dataset *data,
+                                       gemmlp_error *error)
+{
+    gemmlp_dataset_info info;
+    gemmlp_dataset_info_get(data, &info);
+    if (info.features != network->n_in)
+        return gm_fail(error, GEMMLP_BAD_MODEL,
+                       "layer 0 expects %zu inputs, but %s has %zu features per example",
+                       network->n_in, info.path, info.features);
+    return GEMMLP_OK;
+}
+
 gemmlp_status gm_network_fits(const gemmlp_network *network, const gemmlp_dataset *data,
                               gemmlp_error *error)
 {
     gemmlp_dataset_info info;
     gemmlp_dataset_info_get(data, &info);
     const size_t outputs = gm_network_outputs(network);
-    if (info.features != network->n_in)
-        return gm_fail(error, GEMMLP_BAD_MODEL,
-                       "layer 0 expects %zu inputs, but %s has %zu features per example",
-                       network->n_in, info.path, info.features);
+    gemmlp_status status = gm_network_fits_features(network, data, error);
+    if (status != GEMMLP_OK)
+        return status;
+    if (!info.has_targets)
+        return gm_fail(error, GEMMLP_BAD_DATA, "%s: has no targets: only predictions are possible",
+                       info.path);
     if (info.task != network->task)
         return gm_fail(error, GEMMLP_BAD_MODEL, "the model is made to %s, but %s holds data to %s",
                        tasks[network->task].name, info.path, tasks[info.task].name);
@@ -179,4 +193,18 @@ void gm_network_free(struct network *network)
 {
     free(network->layers);
     *network = (struct network){0};
+}
+
+gemmlp_status gemmlp_network_resolve(const gemmlp_network *network, const gemmlp_dataset *data,
+                                     gemmlp_layer *layers, gemmlp_network *out, gemmlp_error *error)
+{
+    struct network resolved;
+    gemmlp_status status = gm_network_resolve(network, data, &resolved, error);
+    if (status != GEMMLP_OK)
+        return status;
+    memcpy(layers, resolved.layers, resolved.spec.layer_count * sizeof *layers);
+    *out = resolved.spec;
+    out->layers = layers;
+    gm_network_free(&resolved);
+    return GEMMLP_OK;
 }

@@ -23,7 +23,9 @@ size_t gm_network_weights(const gemmlp_network *network);
 /* 6 x weights - 2 x weights of the first layer: of one training step, for one example. */
 double gm_network_flop(const gemmlp_network *network);
 
-/* BAD_MODEL with both numbers unless the data's features and outputs suit the network. */
+/* BAD_MODEL with both numbers unless the data's features suit the network, and its outputs. */
+gemmlp_status gm_network_fits_features(const gemmlp_network *network, const gemmlp_dataset *data,
+                                       gemmlp_error *error);
 gemmlp_status gm_network_fits(const gemmlp_network *network, const gemmlp_dataset *data,
                               gemmlp_error *error);
 

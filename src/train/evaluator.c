@@ -27,7 +27,7 @@ gemmlp_status gm_evaluator_create(const gemmlp_model *model, const gemmlp_datase
     const gemmlp_network *network = &model->network.spec;
     const size_t rows = count < EVALUATION_ROWS ? count : EVALUATION_ROWS;
     *out = NULL;
-    gemmlp_status status = gm_network_fits(network, dataset, error);
+    gemmlp_status status = gm_network_fits_features(network, dataset, error);
     if (status != GEMMLP_OK)
         return status;
     struct evaluator *e = calloc(1, sizeof *e);
@@ -138,8 +138,10 @@ gemmlp_status gemmlp_model_evaluate(const gemmlp_model *model, const gemmlp_data
 {
     int threads = 1;
     struct evaluator *evaluator;
-    gemmlp_status status =
-        open_evaluator(model, dataset, 0, dataset->examples, compute, &threads, &evaluator, error);
+    gemmlp_status status = gm_network_fits(&model->network.spec, dataset, error);
+    if (status == GEMMLP_OK)
+        status = open_evaluator(model, dataset, 0, dataset->examples, compute, &threads, &evaluator,
+                                error);
     if (status != GEMMLP_OK)
         return status;
     const size_t outputs = evaluator->tally.outputs;

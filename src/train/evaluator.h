@@ -16,7 +16,7 @@ struct evaluator {
     struct arena arena; /* of the tally */
 };
 
-/* Over examples first .. first + count - 1 of `dataset`, which must fit the model. */
+/* Over examples first .. first + count - 1 of `dataset`, whose features must fit the model. */
 gemmlp_status gm_evaluator_create(const gemmlp_model *model, const gemmlp_dataset *dataset,
                                   size_t first, size_t count, const struct gemm_provider *provider,
                                   struct evaluator **out, gemmlp_error *error);

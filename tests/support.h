@@ -117,4 +117,11 @@ static inline void check_at_most(double value, double limit, const char *what, c
     }
 }
 
+/* Exception flags that arithmetic has raised are not part of the state. */
+#if defined(__x86_64__)
+#define CONTROL_BITS(control) ((control) & ~0x3fu)
+#else
+#define CONTROL_BITS(control) (control)
+#endif
+
 #endif

@@ -450,13 +450,6 @@ static void test_affinity(void **state)
     assert_int_equal(machine.threads_affinity, CPU_COUNT(&before));
 }
 
-/* Exception flags that arithmetic has raised are not part of the state. */
-#if defined(__x86_64__)
-#define CONTROL_BITS(control) ((control) & ~0x3fu)
-#else
-#define CONTROL_BITS(control) (control)
-#endif
-
 static bool bits_are_zero(const void *value, size_t size)
 {
     static const unsigned char zero[sizeof(double)];

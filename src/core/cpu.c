@@ -13,10 +13,15 @@
 #include "core/portability.h"
 #include "gemmlp.h"
 
+/* libgomp's workers keep a state of their own; clang's libomp hands them the caller's at each
+ * region, and gives the caller back its own at the end of one. */
 static void set_float_control(unsigned control)
 {
-#pragma omp parallel if (omp_get_max_threads() > 1)
     gm_float_control_set(control);
+    if (omp_get_max_threads() > 1) {
+#pragma omp parallel
+        gm_float_control_set(control);
+    }
 }
 
 struct compute_scope gm_compute_begin(int threads)

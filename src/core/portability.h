@@ -22,9 +22,12 @@
 
 /* GM_KERNEL stands before an elementwise loop: the compiler makes one copy for each level of the
  * instruction set, and the loader picks one for the machine it runs on. Put no OpenMP parallel
- * region inside, for its outlined body would not be copied. The resolvers run before a sanitizer is
- * ready, so there one copy must do. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(GM_SANITIZED)
+ * region inside, for its outlined body would not be copied. One copy must do under a sanitizer, for
+ * the resolvers run before it is ready, and in the double core, whose speed does not matter (clang
+ * 14 gives the resolvers of static functions global names, so they could not even be linked twice).
+ */
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) &&                          \
+    !defined(GM_SANITIZED) && !defined(GEMMLP_F64)
 #define GM_KERNEL __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define GM_KERNEL

@@ -5,7 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 sh bench/packages.sh
-[ -f build/build.ninja ] || meson setup build >/dev/null
+if [ ! -f build/build.ninja ]; then
+    log=$(meson setup build 2>&1) || { echo "$log" >&2; exit 1; }
+fi
 ninja -C build --quiet gemmlp bench/bench-step
 
 echo "== gemmlp train --data datasets/mnist"

@@ -9,8 +9,7 @@ sh bench/packages.sh libcmocka-dev
 if [ -f "$build/build.ninja" ]; then
     meson configure "$build" "$@" >/dev/null
 else
-    meson setup "$build" "$@" >"$build.log" || { cat "$build.log" >&2; exit 1; }
-    rm -f "$build.log"
+    log=$(meson setup "$build" -Dtests=enabled "$@" 2>&1) || { echo "$log" >&2; exit 1; }
 fi
 ninja -C "$build" --quiet
 

@@ -97,7 +97,7 @@ typedef struct gemmlp_dataset_info {
     size_t features;
     size_t height, width; /* of an image; 0 when the file says nothing of it */
     bool has_targets;
-    size_t outputs;   /* these two only where it has */
+    size_t outputs; /* these two only where it has */
     gemmlp_task task;
     const char *format;       /* "idx", or "memory" */
     const char *element_type; /* "uint8" or "float32" */
@@ -108,7 +108,7 @@ typedef struct gemmlp_dataset_info {
 typedef struct gemmlp_open_options {
     bool test;          /* of a directory: the test pair (t10k-…) instead of the training pair */
     const char *format; /* a name of GEMMLP_FORMATS; NULL: recognised by content */
-    const char *task;   /* "classify", "regress", "multilabel"; NULL: told by the targets' type */
+    const char *task;   /* a name of GEMMLP_TASKS; NULL: told by the targets' type */
     size_t outputs;     /* classes there are; 0: the largest label + 1 */
     bool features_only; /* look for no targets: to predict */
 } gemmlp_open_options;
@@ -299,6 +299,8 @@ GEMMLP_API gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp
 GEMMLP_API gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds,
                                             gemmlp_error *error);
 GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress);
+/* The settings it trains with, every default filled in; class_weights is NULL. */
+GEMMLP_API void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *settings);
 GEMMLP_API void gemmlp_trainer_free(gemmlp_trainer *trainer); /* NULL is allowed */
 /* Runs until all is finished. progress (may be NULL) receives the state at the end. */
 GEMMLP_API gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset *train,
@@ -372,16 +374,20 @@ typedef struct gemmlp_weight_index {
     double dC_dw;
 } gemmlp_weight_index;
 
-/* The `count` weights with the largest |dC0/dw| for one example, largest first; out (count). When
- * there are fewer weights the rest is not written; *found says how many were. */
+/* The `count` weights with the largest |dC0/dw| for one example, largest first, of one layer or
+ * (GEMMLP_ALL_LAYERS) of all; out (count). When there are fewer weights the rest is not written;
+ * *found says how many were. */
+#define GEMMLP_ALL_LAYERS SIZE_MAX
 GEMMLP_API gemmlp_status gemmlp_largest_gradients(const gemmlp_model *model,
                                                   const gemmlp_dataset *dataset, size_t example,
-                                                  size_t count, gemmlp_weight_index *out,
-                                                  size_t *found, gemmlp_error *error);
+                                                  size_t layer, size_t count,
+                                                  gemmlp_weight_index *out, size_t *found,
+                                                  gemmlp_error *error);
 
 /* ---- 7. Names and machine ------------------------------------------------------------------ */
 
 typedef enum gemmlp_registry {
+    GEMMLP_TASKS, /* in the order of gemmlp_task */
     GEMMLP_FORMATS,
     GEMMLP_PREPROCESSORS,
     GEMMLP_ACTIVATIONS,

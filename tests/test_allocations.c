@@ -271,7 +271,7 @@ static void use_everything(const struct data *d)
     assert_int_equal(gemmlp_explain(model, second, 0, 1, 2, 3, 0, 0, &explanation, NULL),
                      GEMMLP_OK);
     gemmlp_explanation_free(explanation);
-    assert_int_equal(gemmlp_largest_gradients(model, second, 0, 5, largest, &found, NULL),
+    assert_int_equal(gemmlp_largest_gradients(model, second, 0, 1, 5, largest, &found, NULL),
                      GEMMLP_OK);
     assert_int_equal(gemmlp_gradcheck(gemmlp_model_network(model),
                                       &(gemmlp_gradcheck_options){.samples = 3},

@@ -298,7 +298,8 @@ static void test_refusals(void **state)
     gemmlp_weight_index out[1];
     gemmlp_error error;
     size_t found = 7;
-    assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLES, 1, out, &found, &error),
+    assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLES, GEMMLP_ALL_LAYERS, 1, out,
+                                              &found, &error),
                      GEMMLP_INVALID_ARGUMENT);
     assert_non_null(strstr(error.message, "it has 300"));
     assert_int_equal(found, 0);
@@ -330,8 +331,9 @@ static void test_largest_gradients(void **state)
         for (size_t l = 0; l < s.layers; l++) {
             weights += s.n_out[l] * s.n_in[l];
         }
-        assert_int_equal(
-            gemmlp_largest_gradients(s.model, s.data, EXAMPLE, ROOM, all, &found, NULL), GEMMLP_OK);
+        assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLE, GEMMLP_ALL_LAYERS, ROOM,
+                                                  all, &found, NULL),
+                         GEMMLP_OK);
         assert_true(found == weights && weights < ROOM);
         cost_of(&s, EXAMPLE);
         for (size_t i = 0; i < found; i++) {
@@ -345,16 +347,32 @@ static void test_largest_gradients(void **state)
             assert_true(i == 0 || fabs(all[i - 1].dC_dw) >= fabs(w->dC_dw));
         }
         assert_true(fabs(all[0].dC_dw) > 0);
-        assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLE, 5, few, &found, NULL),
+        assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLE, GEMMLP_ALL_LAYERS, 5,
+                                                  few, &found, NULL),
                          GEMMLP_OK);
         assert_int_equal(found, 5);
         for (size_t i = 0; i < 5; i++) {
             assert_true(few[i].layer == all[i].layer && few[i].j == all[i].j &&
                         few[i].k == all[i].k && few[i].dC_dw == all[i].dC_dw);
         }
-        assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLE, 0, few, &found, NULL),
+        assert_int_equal(gemmlp_largest_gradients(s.model, s.data, EXAMPLE, GEMMLP_ALL_LAYERS, 0,
+                                                  few, &found, NULL),
                          GEMMLP_OK);
         assert_int_equal(found, 0);
+        /* Of one layer: those of the whole list that lie in it. */
+        for (size_t l = 0, next = 0; l < s.layers; l++, next = 0) {
+            assert_int_equal(
+                gemmlp_largest_gradients(s.model, s.data, EXAMPLE, l, 5, few, &found, NULL),
+                GEMMLP_OK);
+            for (size_t i = 0; i < weights && next < found; i++)
+                if (all[i].layer == l)
+                    assert_true(few[next++].dC_dw == all[i].dC_dw);
+            assert_true(next == found && found > 0);
+        }
+        gemmlp_error error;
+        assert_int_equal(
+            gemmlp_largest_gradients(s.model, s.data, EXAMPLE, s.layers, 5, few, &found, &error),
+            GEMMLP_INVALID_ARGUMENT);
         setting_free(&s);
     }
 }

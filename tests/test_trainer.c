@@ -808,7 +808,8 @@ static void test_threads_are_as_before(void **state)
         assert_int_equal(gemmlp_explain(model, c.data, 0, 0, 0, 0, 0, 0, &explanation, NULL),
                          GEMMLP_OK);
         gemmlp_explanation_free(explanation);
-        assert_int_equal(gemmlp_largest_gradients(model, c.data, 0, 1, &largest, &found, NULL),
+        assert_int_equal(gemmlp_largest_gradients(model, c.data, 0, GEMMLP_ALL_LAYERS, 1, &largest,
+                                                  &found, NULL),
                          GEMMLP_OK);
         assert_int_equal(gemmlp_gradcheck(gemmlp_model_network(model),
                                           &(gemmlp_gradcheck_options){.samples = 5},
@@ -872,9 +873,36 @@ static void test_cost(void **state)
     gemmlp_model_free(model);
 }
 
+/* Every default is said: what a log needs to repeat the run. */
+static void test_settings(void **state)
+{
+    (void)state;
+    struct clouds c;
+    clouds_create(&c, 1, 1);
+    gemmlp_model *model = model_of(c.data, 8, 0, 1);
+    gemmlp_training training = gemmlp_training_default(), settings;
+    gemmlp_trainer *trainer;
+    training.optimizer = "adamw";
+    training.epochs = 9;
+    training.schedule = "step";
+    training.compute.threads = 1;
+    assert_int_equal(gemmlp_trainer_create(model, c.data, NULL, &training, &trainer, NULL),
+                     GEMMLP_OK);
+    gemmlp_trainer_settings(trainer, &settings);
+    assert_string_equal(settings.optimizer, "adamw");
+    assert_true(settings.lr == 0.002 && settings.momentum == 0.9 && settings.beta2 == 0.999);
+    assert_true(settings.epsilon == 1e-8 && settings.weight_decay == 0.01);
+    assert_true(settings.warmup == 0 && settings.schedule_factor == 0.1);
+    assert_true(settings.schedule_epochs == 3 && settings.compute.threads == 1);
+    gemmlp_trainer_free(trainer);
+    gemmlp_model_free(model);
+    gemmlp_dataset_free(c.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_settings),
         cmocka_unit_test(test_threads_are_as_before),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_learns_with_threads),

@@ -18,6 +18,22 @@
 
 static const struct format *const formats[] = {&gm_format_idx};
 
+static const struct task tasks[] = {
+    [GEMMLP_CLASSIFY] = {"classify", "one class of several"},
+    [GEMMLP_REGRESS] = {"regress", "real numbers"},
+    [GEMMLP_MULTILABEL] = {"multilabel", "each output is 0 or 1 for itself"},
+};
+
+const struct task *gm_task_at(size_t index)
+{
+    return index < sizeof tasks / sizeof *tasks ? &tasks[index] : NULL;
+}
+
+const char *gm_task_name(size_t index)
+{
+    return index < sizeof tasks / sizeof *tasks ? tasks[index].name : NULL;
+}
+
 const struct format *gm_format_at(size_t index)
 {
     return index < sizeof formats / sizeof *formats ? formats[index] : NULL;

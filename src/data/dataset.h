@@ -20,6 +20,14 @@ struct gemmlp_dataset {
     size_t examples;
 };
 
+/* What can be learnt, in the order of gemmlp_task. */
+struct task {
+    const char *name, *description;
+};
+
+const struct task *gm_task_at(size_t index);
+const char *gm_task_name(size_t index);
+
 /* A file format: one row in the table of dataset.c. */
 struct format {
     const char *name, *description;

@@ -211,21 +211,13 @@ static gemmlp_status read_idx(struct idx *idx, const char *path, gemmlp_error *e
 
 /* ---- targets ------------------------------------------------------------------------------- */
 
-static const char *task_name(size_t index)
-{
-    static const char *const names[] = {[GEMMLP_CLASSIFY] = "classify",
-                                        [GEMMLP_REGRESS] = "regress",
-                                        [GEMMLP_MULTILABEL] = "multilabel"};
-    return index < sizeof names / sizeof *names ? names[index] : NULL;
-}
-
 static gemmlp_status choose_task(const struct idx *idx, const gemmlp_open_options *options,
                                  gemmlp_task *task, gemmlp_error *error)
 {
     bool floats = idx->type == TYPE_F32;
     size_t chosen = floats ? GEMMLP_REGRESS : idx->rank == 1 ? GEMMLP_CLASSIFY : GEMMLP_MULTILABEL;
     if (options->task) {
-        gemmlp_status status = gm_find_name("task", options->task, task_name, &chosen, error);
+        gemmlp_status status = gm_find_name("task", options->task, gm_task_name, &chosen, error);
         if (status != GEMMLP_OK)
             return status;
     }

@@ -337,7 +337,7 @@ const struct preprocessor *gm_preprocessor_at(size_t index)
     return index < sizeof preprocessors / sizeof *preprocessors ? &preprocessors[index] : NULL;
 }
 
-static const char *preprocessor_name(size_t index)
+const char *gm_preprocessor_name(size_t index)
 {
     const struct preprocessor *preprocessor = gm_preprocessor_at(index);
     return preprocessor ? preprocessor->name : NULL;
@@ -350,7 +350,8 @@ gemmlp_status gm_preprocess_fit(const char *name, const gemmlp_dataset *dataset,
     if (!name)
         name = dataset->storage->arrays.x_u8 ? "standardize_all" : "standardize";
     size_t index;
-    gemmlp_status status = gm_find_name("pre-processing", name, preprocessor_name, &index, error);
+    gemmlp_status status =
+        gm_find_name("pre-processing", name, gm_preprocessor_name, &index, error);
     if (status != GEMMLP_OK)
         return status;
     *chosen = &preprocessors[index];

@@ -12,6 +12,7 @@ struct preprocessor {
 };
 
 const struct preprocessor *gm_preprocessor_at(size_t index);
+const char *gm_preprocessor_name(size_t index);
 /* name NULL: standardize_all for uint8 features, standardize for float32. */
 gemmlp_status gm_preprocess_fit(const char *name, const gemmlp_dataset *dataset, float *factor,
                                 float *offset, const struct preprocessor **chosen,

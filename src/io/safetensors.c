@@ -254,6 +254,10 @@ static gemmlp_status parse_header(struct safetensors *file, size_t size, gemmlp_
     if (!text)
         return gm_fail_memory(error, "the header of a safetensors file", (size_t)length);
     status = read_at(file, text, (size_t)length, SAFETENSORS_LENGTH_BYTES, error);
+    if (status == GEMMLP_OK && text[0] != '{')
+        status = gm_fail(error, GEMMLP_BAD_MODEL,
+                         "%s: no safetensors file: the header at offset %d does not start with '{'",
+                         file->path, SAFETENSORS_LENGTH_BYTES);
     if (status == GEMMLP_OK && !parses_cheaply(text, (size_t)length))
         status = gm_fail(error, GEMMLP_BAD_MODEL,
                          "%s: the header nests deeper than 3 levels or has more than %d tensors",
@@ -269,10 +273,6 @@ static gemmlp_status parse_header(struct safetensors *file, size_t size, gemmlp_
             status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: the header is no JSON: %s at offset %d",
                              file->path, printable(reason.text, shown),
                              SAFETENSORS_LENGTH_BYTES + reason.position);
-        else if (text[0] != '{')
-            status = gm_fail(error, GEMMLP_BAD_MODEL,
-                             "%s: the header does not start with '{' at offset %d", file->path,
-                             SAFETENSORS_LENGTH_BYTES);
     }
     free(text);
     size_t data_start = SAFETENSORS_LENGTH_BYTES + (size_t)length;

@@ -285,12 +285,13 @@ static size_t insert(gemmlp_weight_index *list, size_t found, size_t count,
     return found < count ? found + 1 : count;
 }
 
-static void find_largest(struct explainer *e, size_t count, gemmlp_weight_index *out, size_t *found)
+static void find_largest(struct explainer *e, size_t only, size_t count, gemmlp_weight_index *out,
+                         size_t *found)
 {
     *found = 0;
     for (size_t l = e->model->layer_count; l-- > 0;) {
         const struct layer *layer = &e->model->layers[l];
-        for (size_t j = 0; j < layer->n_out; j++)
+        for (size_t j = 0; (only == l || only == GEMMLP_ALL_LAYERS) && j < layer->n_out; j++)
             for (size_t k = 0; k < layer->n_in; k++)
                 *found = insert(out, *found, count,
                                 (gemmlp_weight_index){
@@ -301,18 +302,20 @@ static void find_largest(struct explainer *e, size_t count, gemmlp_weight_index 
 }
 
 gemmlp_status gemmlp_largest_gradients(const gemmlp_model *model, const gemmlp_dataset *dataset,
-                                       size_t example, size_t count, gemmlp_weight_index *out,
-                                       size_t *found, gemmlp_error *error)
+                                       size_t example, size_t layer, size_t count,
+                                       gemmlp_weight_index *out, size_t *found, gemmlp_error *error)
 {
     struct explainer explainer = {0};
     *found = 0;
     gemmlp_status status = check_example(dataset, example, error);
+    if (status == GEMMLP_OK && layer != GEMMLP_ALL_LAYERS)
+        status = check_weight(gemmlp_model_network(model), layer, 0, 0, error);
     if (status == GEMMLP_OK)
         status = create(&explainer, model, dataset, error);
     if (status == GEMMLP_OK && count > 0) {
         struct compute_scope scope = gm_compute_begin(explainer.threads);
         forward(&explainer, example, 1);
-        find_largest(&explainer, count, out, found);
+        find_largest(&explainer, layer, count, out, found);
         gm_compute_end(scope);
     }
     destroy(&explainer);

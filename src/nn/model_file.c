@@ -12,13 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/preprocess.h"
 #include "io/json_text.h"
 #include "io/safetensors.h"
 #include "nn/public_model.h"
-
-static const char *const task_names[] = {[GEMMLP_CLASSIFY] = "classify",
-                                         [GEMMLP_REGRESS] = "regress",
-                                         [GEMMLP_MULTILABEL] = "multilabel"};
 
 /* ---- save ---- */
 
@@ -38,7 +35,7 @@ static char *network_to_text(const gemmlp_network *network)
     for (size_t l = 0; complete && l < network->layer_count; l++)
         complete = json_array_append_new(layers, layer_to_json(&network->layers[l])) == 0;
     json_t *json = json_pack("{s:s, s:I, s:s, s:f, s:s, s:s, s:O}", "task",
-                             task_names[network->task], "n_in", (json_int_t)network->n_in, "loss",
+                             gm_task_name(network->task), "n_in", (json_int_t)network->n_in, "loss",
                              network->loss, "label_smoothing", network->label_smoothing,
                              "preprocess", network->preprocess, "seed", seed, "layers", layers);
     char *text = complete ? gm_json_text(json) : NULL;
@@ -179,16 +176,6 @@ static gemmlp_status parse_layers(struct reader *r, const json_t *layers, gemmlp
     return GEMMLP_OK;
 }
 
-/* A name becomes its index; whether it is one. */
-static bool task_from_name(const char *name, gemmlp_task *task)
-{
-    size_t i = 0;
-    while (i < sizeof task_names / sizeof *task_names && strcmp(name, task_names[i]) != 0)
-        i++;
-    *task = (gemmlp_task)i;
-    return i < sizeof task_names / sizeof *task_names;
-}
-
 static bool seed_from_text(const char *text, uint64_t *seed)
 {
     char *end;
@@ -219,8 +206,10 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
                                    &network->preprocess, "seed", &seed, "layers", &layers) != 0)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %s", r->path,
                        where.text);
-    if (!task_from_name(task, &network->task))
+    size_t index;
+    if (gm_find_name("task", task, gm_task_name, &index, NULL) != GEMMLP_OK)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: unknown task '%.32s'", r->path, task);
+    network->task = (gemmlp_task)index;
     if (!size_from_json(n_in, &network->n_in))
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: the network has %lld inputs", r->path,
                        (long long)n_in);
@@ -325,11 +314,11 @@ static gemmlp_status build(struct reader *r, gemmlp_model **out, gemmlp_error *e
         return status;
     }
     gemmlp_model *model = *out;
-    model->network.spec.preprocess = NULL;
-    for (size_t i = 0; gemmlp_name(GEMMLP_PREPROCESSORS, i); i++)
-        if (strcmp(gemmlp_name(GEMMLP_PREPROCESSORS, i), r->network.preprocess) == 0)
-            model->network.spec.preprocess = gemmlp_name(GEMMLP_PREPROCESSORS, i);
-    if (!model->network.spec.preprocess)
+    size_t index;
+    if (gm_find_name("pre-processing", r->network.preprocess, gm_preprocessor_name, &index, NULL) ==
+        GEMMLP_OK)
+        model->network.spec.preprocess = gm_preprocessor_name(index);
+    else
         status = bad(r, error, "metadata of the network names an unknown pre-processing");
     if (status == GEMMLP_OK)
         status = read_tensors(r, model, error);

@@ -5,17 +5,18 @@
 #include <string.h>
 
 #include "core/checked.h"
-#include "data/preprocess.h"
+#include "data/dataset.h"
 #include "nn/activation.h"
 #include "nn/init.h"
 #include "nn/loss.h"
 
+/* What suits each task. */
 static const struct {
-    const char *name, *output, *loss;
-} tasks[] = {
-    [GEMMLP_CLASSIFY] = {"classify", "softmax", "cross_entropy"},
-    [GEMMLP_REGRESS] = {"regress", "identity", "mse"},
-    [GEMMLP_MULTILABEL] = {"multilabel", "sigmoid", "cross_entropy"},
+    const char *output, *loss;
+} defaults[] = {
+    [GEMMLP_CLASSIFY] = {"softmax", "cross_entropy"},
+    [GEMMLP_REGRESS] = {"identity", "mse"},
+    [GEMMLP_MULTILABEL] = {"sigmoid", "cross_entropy"},
 };
 
 size_t gm_network_outputs(const gemmlp_network *network)
@@ -68,7 +69,7 @@ gemmlp_status gm_network_fits(const gemmlp_network *network, const gemmlp_datase
                        info.path);
     if (info.task != network->task)
         return gm_fail(error, GEMMLP_BAD_MODEL, "the model is made to %s, but %s holds data to %s",
-                       tasks[network->task].name, info.path, tasks[info.task].name);
+                       gm_task_name(network->task), info.path, gm_task_name(info.task));
     /* A set that happens to lack the last classes is still one of this model. */
     if (info.task == GEMMLP_CLASSIFY ? info.outputs > outputs : info.outputs != outputs)
         return gm_fail(error, GEMMLP_BAD_MODEL,
@@ -121,8 +122,9 @@ static gemmlp_status resolve_layer(struct network *resolved, size_t l, gemmlp_er
     if (layer->n_out == 0)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "layer %zu has no neurons: its size is 0",
                        l);
-    status = resolve_name("activation", activation_name,
-                          output ? tasks[network->task].output : "relu", &layer->activation, error);
+    status =
+        resolve_name("activation", activation_name,
+                     output ? defaults[network->task].output : "relu", &layer->activation, error);
     if (status == GEMMLP_OK)
         status = check_activation(network, l, error);
     if (status == GEMMLP_OK)
@@ -154,8 +156,11 @@ static gemmlp_status take_sizes(struct network *resolved, const gemmlp_dataset *
         gemmlp_status status = gm_network_fits(network, data, error);
         if (status != GEMMLP_OK)
             return status;
+        if (info.task == GEMMLP_CLASSIFY && info.outputs < 2)
+            return gm_fail(error, GEMMLP_BAD_DATA,
+                           "%s: all labels are 0: there is only one class to tell", info.path);
     }
-    if ((size_t)network->task >= sizeof tasks / sizeof *tasks)
+    if ((size_t)network->task >= sizeof defaults / sizeof *defaults)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "unknown task %d", (int)network->task);
     if (network->n_in == 0)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "the network has no inputs: n_in is 0");
@@ -178,7 +183,7 @@ gemmlp_status gm_network_resolve(const gemmlp_network *network, const gemmlp_dat
     gemmlp_status status = take_sizes(out, data, error);
     if (status == GEMMLP_OK)
         status =
-            resolve_name("loss", loss_name, tasks[out->spec.task].loss, &out->spec.loss, error);
+            resolve_name("loss", loss_name, defaults[out->spec.task].loss, &out->spec.loss, error);
     for (size_t l = 0; status == GEMMLP_OK && l < network->layer_count; l++)
         status = resolve_layer(out, l, error);
     if (status == GEMMLP_OK && !(network->label_smoothing >= 0 && network->label_smoothing < 1))

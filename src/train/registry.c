@@ -19,6 +19,8 @@ struct entry {
 static struct entry entry_at(gemmlp_registry registry, size_t index)
 {
     switch (registry) {
+    case GEMMLP_TASKS:
+        return ENTRY(gm_task_at(index));
     case GEMMLP_FORMATS:
         return ENTRY(gm_format_at(index));
     case GEMMLP_PREPROCESSORS:

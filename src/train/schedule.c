@@ -78,6 +78,7 @@ gemmlp_status gm_schedule_init(struct schedule *s, const gemmlp_training *traini
                                                 : training->schedule_epochs,
         .steps = (double)training->epochs * (double)steps_per_epoch,
         .steps_per_epoch = (double)steps_per_epoch,
+        .warmup = warmup,
         .plateau_scale = 1,
         .best_loss = INFINITY,
     };

@@ -17,7 +17,8 @@ struct schedule_rule {
 struct schedule {
     const struct schedule_rule *rule;
     double lr, factor, epochs;
-    double steps, steps_per_epoch, warmup_steps;
+    double steps, steps_per_epoch;
+    double warmup, warmup_steps; /* the share of all steps, and how many that is */
     /* plateau: the factor so far, the best loss and how many epochs ago it was */
     double plateau_scale, best_loss;
     size_t waited;

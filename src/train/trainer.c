@@ -288,6 +288,17 @@ gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds, gemmlp
     return status;
 }
 
+void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *settings)
+{
+    *settings = trainer->step.optimizer->settings;
+    settings->warmup = trainer->schedule.warmup;
+    settings->schedule_factor = trainer->schedule.factor;
+    settings->schedule_epochs = trainer->schedule.epochs;
+    settings->batch = trainer->settings.batch;
+    settings->class_weights = NULL;
+    settings->compute.threads = trainer->threads;
+}
+
 void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress)
 {
     const size_t examples = trainer->source.dataset->examples;

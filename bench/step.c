@@ -20,6 +20,8 @@
 #include "reference.h"
 #include "train/step.h"
 
+static const double RATE = 1e-3; /* eta */
+
 enum { MAX_REPETITIONS = 1000, MAX_LAYERS = REFERENCE_MAX_LAYERS, BATCHES = 4 };
 
 struct bench {
@@ -110,7 +112,7 @@ static void make_network(struct bench *b)
     const struct gemm_provider *provider;
     gemmlp_error error;
     training.optimizer = b->optimizer;
-    training.lr = 1e-3;
+    training.lr = RATE;
     training.general_path = b->general_path;
     check(gm_network_resolve(&network, NULL, &b->network, &error), &error);
     check(model_create(&b->network.spec, &b->model, &error), &error);
@@ -141,22 +143,34 @@ static double time_step(struct bench *b, size_t index)
     struct pass *pass = b->step.pass;
     const double start = gm_seconds();
     gm_batch_gather(&b->source, b->order, index % BATCHES * b->batch, b->batch, pass->x, pass->y);
-    step_run(&b->step, index, 1e-3);
-    return gm_seconds() - start;
+    const double cost = step_run(&b->step, index, RATE);
+    const double seconds = gm_seconds() - start;
+    if (!isfinite(cost))
+        stop("the cost became infinite or NaN: what comes after that is no step");
+    return seconds;
 }
 
-/* The naive loop with the same weights on the same batch; seconds per step (the least of several),
- * and the distance of the updated weights of both in *residual. */
-static double run_naive(struct bench *b, double *residual)
+/* |u - v|^2 and |v - w|^2 added to distance and length. */
+static void compare(size_t n, const float *u, const float *v, const float *w, double *distance,
+                    double *length)
 {
+    for (size_t i = 0; i < n; i++) {
+        *distance += ((double)u[i] - (double)v[i]) * ((double)u[i] - (double)v[i]);
+        *length += ((double)v[i] - (double)w[i]) * ((double)v[i] - (double)w[i]);
+    }
+}
+
+static struct reference_f32 *make_naive(const struct bench *b)
+{
+    const gemmlp_training *s = &b->step.optimizer->settings;
     struct reference_settings settings = {.layer_count = b->layers,
                                           .loss = b->network.spec.loss,
-                                          .optimizer = b->optimizer,
-                                          .lr = 1e-3,
-                                          .momentum = 0.9,
-                                          .beta2 = b->step.optimizer->settings.beta2,
-                                          .epsilon = 1e-8,
-                                          .weight_decay = b->step.optimizer->settings.weight_decay};
+                                          .optimizer = s->optimizer,
+                                          .lr = RATE,
+                                          .momentum = s->momentum,
+                                          .beta2 = s->beta2,
+                                          .epsilon = s->epsilon,
+                                          .weight_decay = s->weight_decay};
     memcpy(settings.sizes, b->sizes, (b->layers + 1) * sizeof *b->sizes);
     for (size_t l = 0; l < b->layers; l++)
         settings.activations[l] = b->network.spec.layers[l].activation;
@@ -169,24 +183,33 @@ static double run_naive(struct bench *b, double *residual)
                layer->n_out * layer->n_in * sizeof *layer->w);
         memcpy(reference_biases_f32(naive, l), layer->b, layer->n_out * sizeof *layer->b);
     }
+    return naive;
+}
+
+/* One step of both from the same parameters on the same batch: the distance of the results, relative to
+ * the length of the step. Then `naive_steps` steps of the naive loop; returns the least seconds. */
+static double verify_and_time_naive(struct bench *b, double *residual)
+{
+    struct reference_f32 *naive = make_naive(b);
+    float *before = allocate(b->model->slab_size, sizeof *before);
+    double least = INFINITY, distance = 0, length = 0;
+    memcpy(before, b->model->slab, b->model->slab_size * sizeof *before);
     time_step(b, 0);
-    double least = INFINITY, squares = 0, distances = 0;
-    for (size_t i = 0; i < b->naive_steps; i++) {
+    for (size_t i = 0; i < b->naive_steps || i == 0; i++) {
         const double start = gm_seconds();
         reference_step_f32(naive, b->batch, b->step.pass->x, b->step.pass->y);
         least = fmin(least, gm_seconds() - start);
         for (size_t l = 0; i == 0 && l < b->layers; l++) {
             const struct layer *layer = &b->model->layers[l];
-            const float *w = reference_weights_f32(naive, l);
-            for (size_t k = 0; k < layer->n_out * layer->n_in; k++) {
-                distances +=
-                    ((double)w[k] - (double)layer->w[k]) * ((double)w[k] - (double)layer->w[k]);
-                squares += (double)w[k] * (double)w[k];
-            }
+            compare(layer->n_out * layer->n_in, layer->w, reference_weights_f32(naive, l),
+                    before + layer->w_at, &distance, &length);
+            compare(layer->n_out, layer->b, reference_biases_f32(naive, l), before + layer->b_at,
+                    &distance, &length);
         }
     }
+    free(before);
     reference_free_f32(naive);
-    *residual = sqrt(distances / squares);
+    *residual = sqrt(distance / length);
     return least;
 }
 
@@ -207,17 +230,17 @@ static void report(struct bench *b)
     static double products[MAX_REPETITIONS], steps[MAX_REPETITIONS], ratios[MAX_REPETITIONS];
     float *gradient = allocate(b->model->slab_size, sizeof *gradient);
     const double flop = gm_network_flop(&b->network.spec) * (double)b->batch;
-    double residual = 0, naive = 0;
+    double residual;
     printf("network ");
     for (size_t l = 0; l <= b->layers; l++)
         printf("%s%zu", l ? "-" : "", b->sizes[l]);
     printf(", %s, %s, batch %zu, f32, %d threads\n%s\n", b->activation, b->optimizer, b->batch,
            b->threads, gemmlp_provider_version(NULL));
-    if (b->naive_steps) {
-        naive = run_naive(b, &residual);
-        if (!(residual < 1e-5))
-            stop("the step does not agree with the reference: nothing was timed");
-    }
+    const double naive = verify_and_time_naive(b, &residual);
+    /* Rounding leaves about 1e-5; adam divides by roots of squares near zero, and is less sharp. */
+    if (!(residual < 1e-2))
+        stop("the step does not agree with the reference: nothing was timed");
+    printf("verified: one step agrees with the naive loop's to %.1e of its length\n", residual);
     for (size_t i = 0; i < 3; i++) {
         time_products(b, gradient);
         time_step(b, i);
@@ -237,8 +260,7 @@ static void report(struct bench *b)
     if (b->naive_steps) {
         printf("%-14s %12.4f %10.1f %14.0f\n", "naive loop", 1e3 * naive, 1e-9 * flop / naive,
                (double)b->batch / naive);
-        printf("%.0f times faster than the naive loop; weights after one step agree to %.1e\n",
-               naive / step, residual);
+        printf("%.0f times faster than the naive loop\n", naive / step);
     }
     free(gradient);
 }
@@ -301,12 +323,12 @@ int main(int argc, char **argv)
             b.general_path = true;
             break;
         default:
-            fprintf(
-                option == 'h' ? stdout : stderr,
-                "bench-step --network 784-256-10 --batch 128 [--activation relu] [--optimizer "
-                "sgd]\n"
-                "           [--threads N] [--repetitions 50] [--naive 3: its steps, 0: leave out]\n"
-                "           [--general: the general update instead of the folded one]\n");
+            fprintf(option == 'h' ? stdout : stderr,
+                    "bench-step --network 784-256-10 --batch 128 [--activation relu] [--optimizer "
+                    "sgd]\n"
+                    "           [--threads N] [--repetitions 50] [--naive 3: its steps, 0: only to "
+                    "verify]\n"
+                    "           [--general: the general update instead of the folded one]\n");
             return option == 'h' ? 0 : 2;
         }
     }

@@ -153,8 +153,9 @@ typedef struct gemmlp_network {
     const gemmlp_layer *layers; /* (layer_count) */
     gemmlp_task task;           /* taken from the data where a data set is given */
     const char *loss;           /* a name of GEMMLP_LOSSES. NULL: cross_entropy, to regress: mse */
-    double label_smoothing;     /* in [0, 1): y becomes (1 - s) y + s / outputs, in training only */
-    const char *preprocess;     /* a name of GEMMLP_PREPROCESSORS. NULL: standardize_all for uint8
+    double label_smoothing;     /* in [0, 1): y becomes (1 - s) y + s / outputs, in training only; for
+                                   GEMMLP_CLASSIFY only */
+    const char *preprocess;     /* a name of GEMMLP_PREPROCESSORS. NULL: scale for uint8
                                    pixels, standardize for float32 features */
     uint64_t seed;              /* of the initial weights */
 } gemmlp_network;
@@ -168,7 +169,7 @@ typedef struct gemmlp_cost_model {
     double flop_predict;     /* per example: 2 x weights */
     size_t bytes_parameters; /* one slab: parameters, or gradient, or one optimizer slot */
     size_t bytes_workspace;  /* activations, deltas and scratch of a training step */
-    size_t bytes_training;   /* all slabs and the workspace, without the data */
+    size_t bytes_training; /* all slabs and the workspace; not the data and what validating needs */
 } gemmlp_cost_model;
 
 /* The network as gemmlp_model_create would take it, with all defaults filled in but the
@@ -176,11 +177,6 @@ typedef struct gemmlp_cost_model {
 GEMMLP_API gemmlp_status gemmlp_network_resolve(const gemmlp_network *network,
                                                 const gemmlp_dataset *data, gemmlp_layer *layers,
                                                 gemmlp_network *out, gemmlp_error *error);
-/* What steps over `batch` examples with the named optimizer cost (NULL: no slots); nothing of that
- * size is allocated. The network must give all sizes, as that of a model does. */
-GEMMLP_API gemmlp_status gemmlp_network_cost(const gemmlp_network *network, size_t batch,
-                                             const char *optimizer, gemmlp_cost_model *out,
-                                             gemmlp_error *error);
 
 /* ---- 4. Model ------------------------------------------------------------------------------ */
 
@@ -267,14 +263,19 @@ typedef struct gemmlp_training {
 
 GEMMLP_API gemmlp_training gemmlp_training_default(void);
 
+/* What training costs; nothing of that size is allocated. The network must give all sizes, as that of a
+ * model does. */
+GEMMLP_API gemmlp_status gemmlp_network_cost(const gemmlp_network *network,
+                                             const gemmlp_training *training,
+                                             gemmlp_cost_model *out, gemmlp_error *error);
+
 typedef struct gemmlp_progress {
     size_t epoch;  /* epochs completed */
     size_t epochs; /* that were asked for */
     size_t step;   /* steps completed */
     size_t steps_per_epoch;
     double learning_rate; /* of the last step */
-    gemmlp_metrics
-        train;            /* of the running epoch so far, or of the one just completed; measured
+    gemmlp_metrics train; /* of the running epoch so far, or of the one just completed; measured
                              while the weights change, with dropout, label smoothing, class weights */
     gemmlp_metrics valid; /* after the last completed epoch; examples = 0 without validation set */
     size_t best_epoch;    /* of the lowest validation loss; 0 without validation set */

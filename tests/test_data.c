@@ -530,7 +530,7 @@ static void test_preprocess_names(void **state)
     gemmlp_error error;
     gemmlp_dataset *dataset = make_columns(true);
     assert_int_equal(gm_preprocess_fit(NULL, dataset, factor, offset, &chosen, NULL), GEMMLP_OK);
-    assert_string_equal(chosen->name, "standardize_all");
+    assert_string_equal(chosen->name, "scale");
     gemmlp_dataset_free(dataset);
     dataset = make_columns(false);
     assert_int_equal(gm_preprocess_fit(NULL, dataset, factor, offset, &chosen, NULL), GEMMLP_OK);

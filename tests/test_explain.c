@@ -91,7 +91,7 @@ static void setting_create(struct setting *s, size_t net)
         s->layers = reference.layer_count = network.layer_count = l + 1;
     }
     layers[s->layers - 1].dropout = 0;
-    network.label_smoothing = 0.2;
+    network.label_smoothing = labels ? 0.2 : 0;
     s->softmax = strcmp(nets[net].activations[s->layers - 1], "softmax") == 0;
     assert_int_equal(gemmlp_model_create(&network, s->data, &s->model, NULL), GEMMLP_OK);
     s->reference = reference_create_f64(&reference);

@@ -131,9 +131,11 @@ static gemmlp_model *model_create(const gemmlp_dataset *data)
         {.n_out = 5, .activation = "gelu", .init = "nielsen", .dropout = 0.1},
         {.n_out = 2, .activation = "tanh", .init = "orthogonal", .dropout = 1.0 / 3},
         {.init = "normal"}};
+    gemmlp_dataset_info info;
+    gemmlp_dataset_info_get(data, &info);
     const gemmlp_network network = {.layer_count = 3,
                                     .layers = layers,
-                                    .label_smoothing = 0.07,
+                                    .label_smoothing = info.task == GEMMLP_CLASSIFY ? 0.07 : 0,
                                     .preprocess = "scale",
                                     .seed = UINT64_MAX - 3};
     gemmlp_model *model;

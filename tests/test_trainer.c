@@ -306,7 +306,7 @@ static void test_divergence(void **state)
     error = assert_diverges(model, c.data, &training, &p);
     assert_int_equal(p.epoch, 0);
     assert_says(&error, "epoch 1, step 1:");
-    assert_says(&error, "weight of layer 0");
+    assert_says(&error, "the update of step 1 made the weight of layer 1, neuron ");
     gemmlp_model_free(model);
     gemmlp_dataset_free(c.data);
 }
@@ -315,15 +315,15 @@ static void test_nan_in_the_data(void **state)
 {
     (void)state;
     struct clouds c;
-    gemmlp_progress p;
+    gemmlp_trainer *trainer;
+    gemmlp_error error;
     clouds_create(&c, 1, 1);
     gemmlp_model *model = model_of(c.data, 8, 0, 1);
     c.x[5 * FEATURES + 2] = NAN;
     gemmlp_training training = training_of("adam", 0.01, EXAMPLES, 5);
-    gemmlp_error error = assert_diverges(model, c.data, &training, &p);
-    assert_says(&error, "input 2 of example");
-    assert_says(&error, "nan");
-    assert_says(&error, "epoch 1, step 1:");
+    assert_int_equal(gemmlp_trainer_create(model, c.data, NULL, &training, &trainer, &error),
+                     GEMMLP_BAD_DATA);
+    assert_says(&error, "feature 2 of example 5 is NaN");
     gemmlp_model_free(model);
     gemmlp_dataset_free(c.data);
 }
@@ -844,17 +844,24 @@ static void test_cost(void **state)
     const gemmlp_network network = {.n_in = 784, .layer_count = 2, .layers = layers};
     static const struct {
         const char *optimizer;
-        size_t slabs; /* parameters, their copy, gradient, slots */
-    } cases[] = {{NULL, 2},       {"sgd", 2},     {"momentum", 3},
-                 {"nesterov", 4}, {"rmsprop", 4}, {"adam", 5}};
+        double l1, clip_norm;
+        size_t patience, slabs; /* parameters, their copy, that of the best, gradient, slots */
+    } cases[] = {{"sgd", 0, 0, 0, 2},        {"sgd", 0.1, 0, 0, 3},    {"sgd", 0, 1, 2, 4},
+                 {"momentum", 0.1, 0, 0, 3}, {"momentum", 0, 1, 0, 4}, {"nesterov", 0, 0, 0, 4},
+                 {"rmsprop", 0, 0, 0, 4},    {"adam", 0, 0, 0, 5},     {NULL, 0, 0, 1, 6}};
+    gemmlp_training training = gemmlp_training_default();
     gemmlp_model *model;
     gemmlp_cost_model cost;
     gemmlp_error error;
     assert_int_equal(gemmlp_model_create(&network, NULL, &model, NULL), GEMMLP_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(
-            gemmlp_network_cost(gemmlp_model_network(model), 10, cases[i].optimizer, &cost, NULL),
-            GEMMLP_OK);
+        training.batch = 10;
+        training.optimizer = cases[i].optimizer;
+        training.l1 = cases[i].l1;
+        training.clip_norm = cases[i].clip_norm;
+        training.patience = cases[i].patience;
+        assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), &training, &cost, NULL),
+                         GEMMLP_OK);
         assert_int_equal(cost.weights, 23820);
         assert_int_equal(cost.parameters, 23860);
         assert_true(cost.flop_train == 95880);
@@ -865,12 +872,73 @@ static void test_cost(void **state)
 #endif
         assert_int_equal(cost.bytes_training, cases[i].slabs * 95488 + cost.bytes_workspace);
     }
-    assert_int_equal(
-        gemmlp_network_cost(gemmlp_model_network(model), SIZE_MAX / 8, NULL, &cost, &error),
-        GEMMLP_OUT_OF_MEMORY);
-    assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), 10, "adma", &cost, &error),
+    training.batch = SIZE_MAX / 8;
+    assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), &training, &cost, &error),
+                     GEMMLP_OUT_OF_MEMORY);
+    training.optimizer = "adma";
+    assert_int_equal(gemmlp_network_cost(gemmlp_model_network(model), &training, &cost, &error),
                      GEMMLP_INVALID_ARGUMENT);
     gemmlp_model_free(model);
+}
+
+/* What cannot work is refused before anything is allocated for it; NULL names are the defaults. */
+static void test_settings_that_cannot_work(void **state)
+{
+    (void)state;
+    struct clouds c;
+    clouds_create(&c, 1, 1);
+    gemmlp_model *model = model_of(c.data, 8, 0, 1);
+    gemmlp_training training = training_of("adam", 0.1, 10, 1);
+    gemmlp_trainer *trainer;
+    gemmlp_error error;
+    training.epsilon = 0;
+    assert_int_equal(gemmlp_trainer_create(model, c.data, NULL, &training, &trainer, &error),
+                     GEMMLP_INVALID_ARGUMENT);
+    assert_says(&error, "epsilon");
+    training = training_of("adam", 0.1, 10, 1);
+    training.weight_decay = 11;
+    assert_int_equal(gemmlp_trainer_create(model, c.data, NULL, &training, &trainer, &error),
+                     GEMMLP_INVALID_ARGUMENT);
+    assert_says(&error, "weight decay 11 times the learning rate 0.1");
+    training = (gemmlp_training){.lr = 0.1,
+                                 .batch = 10,
+                                 .epochs = 1,
+                                 .momentum = -1,
+                                 .beta2 = -1,
+                                 .epsilon = -1,
+                                 .warmup = -1,
+                                 .schedule_factor = -1,
+                                 .schedule_epochs = -1};
+    assert_int_equal(gemmlp_trainer_create(model, c.data, NULL, &training, &trainer, &error),
+                     GEMMLP_OK);
+    gemmlp_trainer_settings(trainer, &training);
+    assert_string_equal(training.optimizer, "adam");
+    assert_string_equal(training.schedule, "one_cycle");
+    gemmlp_trainer_free(trainer);
+    gemmlp_model_free(model);
+    gemmlp_dataset_free(c.data);
+}
+
+/* Gradients whose norm overflows spoil nothing; an infinite logit is blamed on its own neuron. */
+static void test_where_it_diverged(void **state)
+{
+    (void)state;
+    struct clouds c;
+    gemmlp_progress p;
+    clouds_create(&c, 1, 1);
+    gemmlp_model *model = model_of(c.data, 8, 0, 1);
+    const size_t outputs = gemmlp_model_network(model)->layers[1].n_out;
+    gemmlp_training training = training_of("sgd", 0.1, 10, 1);
+    gemmlp_model_biases(model, 1)[outputs - 1] = 3e38f;
+    gemmlp_model_weights(model, 1)[(outputs - 1) * 8] = 3e38f;
+    for (size_t k = 0; k < 8; k++)
+        gemmlp_model_biases(model, 0)[k] = 10;
+    gemmlp_error error = assert_diverges(model, c.data, &training, &p);
+    char where[64];
+    snprintf(where, sizeof where, "layer 1, neuron %zu gave inf for example ", outputs - 1);
+    assert_says(&error, where);
+    gemmlp_model_free(model);
+    gemmlp_dataset_free(c.data);
 }
 
 /* Every default is said: what a log needs to repeat the run. */
@@ -890,7 +958,7 @@ static void test_settings(void **state)
                      GEMMLP_OK);
     gemmlp_trainer_settings(trainer, &settings);
     assert_string_equal(settings.optimizer, "adamw");
-    assert_true(settings.lr == 0.002 && settings.momentum == 0.9 && settings.beta2 == 0.999);
+    assert_true(settings.lr == 0.005 && settings.momentum == 0.9 && settings.beta2 == 0.999);
     assert_true(settings.epsilon == 1e-8 && settings.weight_decay == 0.01);
     assert_true(settings.warmup == 0 && settings.schedule_factor == 0.1);
     assert_true(settings.schedule_epochs == 3 && settings.compute.threads == 1);
@@ -902,6 +970,8 @@ static void test_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_settings_that_cannot_work),
+        cmocka_unit_test(test_where_it_diverged),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_threads_are_as_before),
         cmocka_unit_test(test_learns),

@@ -52,9 +52,9 @@ static const struct {
     double label_smoothing;
     bool kinks;
 } nets[] = {
-    {GEMMLP_CLASSIFY, {"tanh", "sigmoid", "softmax"}, "cross_entropy", {N_IN, 9, 5, 4}, 0, false},
+    {GEMMLP_CLASSIFY, {"tanh", "sigmoid", "softmax"}, "cross_entropy", {N_IN, 9, 5, 4}, 0.1, false},
     {GEMMLP_REGRESS, {"softplus", "gelu", "identity"}, "mse", {N_IN, 7, 1, 3}, 0, false},
-    {GEMMLP_MULTILABEL, {"leaky_relu", "sigmoid"}, "cross_entropy", {N_IN, 13, 5}, 0.1, true},
+    {GEMMLP_MULTILABEL, {"leaky_relu", "sigmoid"}, "cross_entropy", {N_IN, 13, 5}, 0, true},
     {GEMMLP_CLASSIFY,
      {"silu", "elu", "tanh", "softmax"},
      "quadratic",
@@ -412,8 +412,11 @@ static void test_public_trainer(void **state)
     }
     const gemmlp_arrays arrays = {
         .examples = EXAMPLES, .features = N_IN, .outputs = 4, .x_f32 = x, .labels = labels};
-    const gemmlp_network network = {
-        .layer_count = 3, .layers = layers, .preprocess = "none", .seed = 17};
+    const gemmlp_network network = {.layer_count = 3,
+                                    .layers = layers,
+                                    .label_smoothing = nets[NET].label_smoothing,
+                                    .preprocess = "none",
+                                    .seed = 17};
     const char *optimizer;
     for (size_t o = 0; (optimizer = gemmlp_name(GEMMLP_OPTIMIZERS, o)) != NULL; o++) {
         gemmlp_training training = training_of(3, optimizer);

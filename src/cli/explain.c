@@ -125,8 +125,8 @@ static gemmlp_status choose(const struct explain_options *options, const gemmlp_
         g->count = 1;
         return GEMMLP_OK;
     }
-    return gemmlp_largest_gradients(model, dataset, options->example, GEMMLP_ALL_LAYERS, options->largest, g->indices,
-                                    &g->count, error);
+    return gemmlp_largest_gradients(model, dataset, options->example, GEMMLP_ALL_LAYERS,
+                                    options->largest, g->indices, &g->count, error);
 }
 
 static gemmlp_status gather(const struct explain_options *options, const gemmlp_model *model,

@@ -147,8 +147,10 @@ int cli_info_network(const struct command *command, const gemmlp_network *networ
 {
     gemmlp_cost_model cost;
     gemmlp_error error;
-    if (gemmlp_network_cost(network, options->batch, options->optimizer, &cost, &error) !=
-        GEMMLP_OK) {
+    gemmlp_training training = gemmlp_training_default();
+    training.batch = options->batch;
+    training.optimizer = options->optimizer;
+    if (gemmlp_network_cost(network, &training, &cost, &error) != GEMMLP_OK) {
         return cli_failed(command, &error);
     }
     if (json) {

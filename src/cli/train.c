@@ -98,8 +98,8 @@ static bool make_model(struct train_run *run, int *code)
     run->network.task = info.task;
     run->network.preprocess = options->preprocess;
     if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
-        gemmlp_network_cost(gemmlp_model_network(run->model), options->training.batch,
-                            options->training.optimizer, &run->cost, &error) != GEMMLP_OK) {
+        gemmlp_network_cost(gemmlp_model_network(run->model), &options->training, &run->cost,
+                            &error) != GEMMLP_OK) {
         *code = cli_failed(run->command, &error);
         return false;
     }

@@ -14,7 +14,7 @@ static void train_defaults(struct train_options *options)
     *options = (struct train_options){.precision = "f32"};
     cli_network_options_default(&options->network, 256);
     cli_objective_options_default(&options->objective);
-    options->objective.label_smoothing = 0.05; /* where the loss is cross-entropy over classes */
+    options->objective.label_smoothing = 0.1; /* where the loss is cross-entropy over classes */
     options->training = gemmlp_training_default();
     options->training.optimizer = "adam";
     options->training.schedule = "one_cycle";
@@ -26,7 +26,7 @@ static void train_defaults(struct train_options *options)
 
 static const struct arg more_data_rows[] = {
     {"preprocess", 0, ARG_NAME, "NAME", AT(preprocess), .registry = GEMMLP_PREPROCESSORS,
-     .help = "standardize_all for pixels, standardize for other features, unless given"},
+     .help = "scale for pixels, standardize for other features, unless given"},
     {"class-weights", 0, ARG_STRING, "balanced|NAME:W,...", AT(class_weights),
      .help = "factor on the cost of each class, by name or index; 1 for classes not named. "
              "balanced: examples / (classes x examples of the class)"},

@@ -7,7 +7,7 @@
  *   |                                                            |
  *   [ buffer 0 | pad ][ buffer 1 | pad ][ buffer 2 | pad ] … spare
  *   each buffer starts at a multiple of 64 bytes; under AddressSanitizer the pad is at least 64
- * bytes and poisoned, unless the arena is a slab that is swept from end to end
+ *   bytes and poisoned, unless the arena is a slab that is swept from end to end
  */
 #ifndef GM_ARENA_H
 #define GM_ARENA_H

@@ -170,18 +170,23 @@ static const char *instruction_set(void)
 #endif
 }
 
-void gemmlp_machine_get(gemmlp_machine *machine)
+static void count_threads(gemmlp_machine *machine)
 {
     *machine = (gemmlp_machine){
         .threads_affinity = affinity_count(),
         .threads_cgroup = cgroup_count(),
         .threads_slurm = environment_count("SLURM_CPUS_PER_TASK"),
         .threads_omp = environment_count("OMP_NUM_THREADS"),
-        .instruction_set = instruction_set(),
     };
-    cpu_name(machine->cpu, sizeof machine->cpu);
     machine->threads = least(least(machine->threads_affinity, machine->threads_cgroup),
                              least(machine->threads_slurm, machine->threads_omp));
+}
+
+void gemmlp_machine_get(gemmlp_machine *machine)
+{
+    count_threads(machine);
+    cpu_name(machine->cpu, sizeof machine->cpu);
+    machine->instruction_set = instruction_set();
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     machine->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
 }
@@ -189,6 +194,6 @@ void gemmlp_machine_get(gemmlp_machine *machine)
 int gemmlp_default_threads(void)
 {
     gemmlp_machine machine;
-    gemmlp_machine_get(&machine);
+    count_threads(&machine);
     return machine.threads;
 }

@@ -246,8 +246,10 @@ static gemmlp_status check_arrays(const gemmlp_arrays *arrays, size_t *outputs, 
     if (!arrays->x_f32 == !arrays->x_u8)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s of x_f32 and x_u8 set; expected one",
                        arrays->x_f32 ? "both" : "none");
-    if (!arrays->labels && !arrays->targets)
+    if (!arrays->labels && !arrays->targets) {
+        *outputs = 0;
         return GEMMLP_OK;
+    }
     if (arrays->labels && arrays->targets)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
                        "both of labels and targets set; expected one of them, or none");

@@ -110,7 +110,7 @@ static const float *f32_row(const gemmlp_dataset *dataset, size_t i)
 }
 
 /* One NaN would spoil every parameter, whatever the pre-processing: features must be finite. */
-static gemmlp_status check_finite(const gemmlp_dataset *dataset, gemmlp_error *error)
+gemmlp_status gm_check_finite(const gemmlp_dataset *dataset, gemmlp_error *error)
 {
     const size_t examples = dataset->examples;
     size_t bad = examples;
@@ -348,14 +348,14 @@ gemmlp_status gm_preprocess_fit(const char *name, const gemmlp_dataset *dataset,
                                 gemmlp_error *error)
 {
     if (!name)
-        name = dataset->storage->arrays.x_u8 ? "standardize_all" : "standardize";
+        name = dataset->storage->arrays.x_u8 ? "scale" : "standardize";
     size_t index;
     gemmlp_status status =
         gm_find_name("pre-processing", name, gm_preprocessor_name, &index, error);
     if (status != GEMMLP_OK)
         return status;
     *chosen = &preprocessors[index];
-    status = check_finite(dataset, error);
+    status = gm_check_finite(dataset, error);
     if (status != GEMMLP_OK)
         return status;
     return (*chosen)->fit(dataset, factor, offset, error);

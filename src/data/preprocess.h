@@ -13,7 +13,9 @@ struct preprocessor {
 
 const struct preprocessor *gm_preprocessor_at(size_t index);
 const char *gm_preprocessor_name(size_t index);
-/* name NULL: standardize_all for uint8 features, standardize for float32. */
+/* BAD_DATA that names the first feature that is NaN or infinite. */
+gemmlp_status gm_check_finite(const gemmlp_dataset *dataset, gemmlp_error *error);
+/* name NULL: scale for uint8 features, standardize for float32. */
 gemmlp_status gm_preprocess_fit(const char *name, const gemmlp_dataset *dataset, float *factor,
                                 float *offset, const struct preprocessor **chosen,
                                 gemmlp_error *error);

@@ -14,7 +14,7 @@ struct activation {
     bool needs_z;     /* sigma' is computed from z; otherwise from a */
     bool rectifier;   /* He initialisation suits it */
     bool output_only; /* softmax: not elementwise, see loss.c; forward only adds the bias */
-    /* z <- z + b, a = sigma(z): n elements of one row. a == z is allowed unless needs_z. */
+    /* z <- z + b, a = sigma(z): n elements of one row. a may be z: then only a survives. */
     void (*forward)(size_t n, const real *b, real *z, real *a);
     /* delta <- delta * sigma'(z); `kept` is z where needs_z, else a. */
     void (*backward)(size_t n, const real *kept, real *delta);

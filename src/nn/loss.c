@@ -113,20 +113,37 @@ static double softmax_cross_entropy(size_t n, real *a, const real *y, real keep,
     return total * log_normaliser - yz;
 }
 
+enum { BLOCK = 64 };
+
+/* n <= BLOCK outputs; cost and delta receive one number for each. */
+GM_KERNEL static void sigmoid_cross_entropy_block(size_t n, real *a, const real *y, real keep,
+                                                  real floor, real *cost, real *delta)
+{
+    VM_SIMD for (size_t j = 0; j < n; j++)
+    {
+        real z = a[j], target = smoothed(y[j], keep, floor);
+        real e = vm_exp(-(real)fabs(z)), inverse = 1 / (1 + e);
+        real sigmoid = z < 0 ? e * inverse : inverse;
+        a[j] = sigmoid;
+        cost[j] = (z > 0 ? z : 0) - target * z + vm_log1p_unit(e);
+        delta[j] = sigmoid - target;
+    }
+}
+
 /* z -> a = sigmoid(z); C0 = sum softplus(z) - y z; delta = a - y. */
 static double sigmoid_cross_entropy(size_t n, real *a, const real *y, real keep, real floor,
                                     real *delta)
 {
-    double cost = 0;
-    for (size_t j = 0; j < n; j++) {
-        real z = a[j], target = smoothed(y[j], keep, floor);
-        real e = vm_exp(-(real)fabs(z)), inverse = 1 / (1 + e);
-        a[j] = z < 0 ? e * inverse : inverse;
-        cost += (z > 0 ? (double)z : 0.0) - (double)(target * z) + (double)vm_log1p_unit(e);
-        if (delta)
-            delta[j] = a[j] - target;
+    double sum = 0;
+    for (size_t j = 0; j < n; j += BLOCK) {
+        const size_t count = n - j < BLOCK ? n - j : BLOCK;
+        real cost[BLOCK], no_delta[BLOCK];
+        sigmoid_cross_entropy_block(count, a + j, y + j, keep, floor, cost,
+                                    delta ? delta + j : no_delta);
+        for (size_t i = 0; i < count; i++)
+            sum += (double)cost[i];
     }
-    return cost;
+    return sum;
 }
 
 /* delta_j = sum_i g_i da_i/dz_j = a_j (g_j - sum_i a_i g_i), in place of g. */
@@ -170,14 +187,14 @@ static double cost_from_a(const struct output *o, real *a, const real *y, real k
 static void activate(const struct output *o, real *z)
 {
     static const struct {
-        real zero[64];
+        real zero[BLOCK];
     } no_bias;
     if (o->activation->output_only) {
         softmax_row(o->n, z);
         return;
     }
-    for (size_t j = 0; j < o->n; j += 64)
-        o->activation->forward(o->n - j < 64 ? o->n - j : 64, no_bias.zero, z + j, z + j);
+    for (size_t j = 0; j < o->n; j += BLOCK)
+        o->activation->forward(o->n - j < BLOCK ? o->n - j : BLOCK, no_bias.zero, z + j, z + j);
 }
 
 static double row_weight(const struct output *o, const real *y)

@@ -6,6 +6,7 @@
 
 #include "core/checked.h"
 #include "data/dataset.h"
+#include "data/preprocess.h"
 #include "nn/activation.h"
 #include "nn/init.h"
 #include "nn/loss.h"
@@ -186,6 +187,13 @@ gemmlp_status gm_network_resolve(const gemmlp_network *network, const gemmlp_dat
             resolve_name("loss", loss_name, defaults[out->spec.task].loss, &out->spec.loss, error);
     for (size_t l = 0; status == GEMMLP_OK && l < network->layer_count; l++)
         status = resolve_layer(out, l, error);
+    if (status == GEMMLP_OK && network->preprocess) /* NULL: chosen when it is fitted */
+        status = resolve_name("pre-processing", gm_preprocessor_name, NULL, &out->spec.preprocess,
+                              error);
+    if (status == GEMMLP_OK && network->label_smoothing > 0 && out->spec.task != GEMMLP_CLASSIFY)
+        status = gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                         "label smoothing (%g) is for classes; the task is to %s",
+                         network->label_smoothing, gm_task_name(out->spec.task));
     if (status == GEMMLP_OK && !(network->label_smoothing >= 0 && network->label_smoothing < 1))
         status = gm_fail(error, GEMMLP_INVALID_ARGUMENT,
                          "label smoothing must be in [0, 1), found %g", network->label_smoothing);

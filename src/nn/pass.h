@@ -14,6 +14,7 @@
 #define pass_create        GM_REAL(pass_create)
 #define pass_free          GM_REAL(pass_free)
 #define pass_set_rows      GM_REAL(pass_set_rows)
+#define pass_forward_layer GM_REAL(pass_forward_layer)
 #define pass_forward       GM_REAL(pass_forward)
 #define pass_cost          GM_REAL(pass_cost)
 #define pass_backward      GM_REAL(pass_backward)
@@ -70,6 +71,8 @@ void pass_set_rows(struct pass *pass, size_t rows);
 /* From x to the last a (or z, where the output activation is completed by pass_cost). dropout may
  * be NULL for a pass that predicts, and for a network without dropout. */
 void pass_forward(struct pass *pass, const struct dropout *dropout);
+/* One layer of it: a of layer l from a of the layer before. */
+void pass_forward_layer(struct pass *pass, size_t l, const struct dropout *dropout);
 /* Completes the output activation. with_y: fills cost, and delta^L if the pass trains; returns the
  * sum of cost, else 0. class_weights (outputs) may be NULL. */
 double pass_cost(struct pass *pass, bool with_y, double label_smoothing, const real *class_weights);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cpu.h"
 #include "data/preprocess.h"
 #include "nn/explain.h"
 
@@ -45,19 +46,25 @@ gemmlp_status gm_public_model_create(const gemmlp_network *network, const gemmlp
 gemmlp_status gemmlp_model_create(const gemmlp_network *network, const gemmlp_dataset *train,
                                   gemmlp_model **out, gemmlp_error *error)
 {
-    const struct preprocessor *chosen = gm_preprocessor_at(0);
+    const struct preprocessor *chosen = gm_preprocessor_at(0), *none = chosen;
     gemmlp_model *model;
     *out = NULL;
     gemmlp_status status = gm_public_model_create(network, train, &model, error);
     if (status != GEMMLP_OK)
         return status;
+    struct compute_scope scope = gm_compute_begin(gemmlp_default_threads());
     if (train)
         status = gm_preprocess_fit(network->preprocess, train, model->factor, model->offset,
                                    &chosen, error);
+    else if (network->preprocess && strcmp(network->preprocess, none->name) != 0)
+        status =
+            gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                    "pre-processing %s is fitted to data, there are none", network->preprocess);
     if (status == GEMMLP_OK) {
         model->network.spec.preprocess = chosen->name;
         status = model_initialise(model->core, error);
     }
+    gm_compute_end(scope);
     if (status != GEMMLP_OK) {
         gemmlp_model_free(model);
         return status;
@@ -115,7 +122,7 @@ gemmlp_status gemmlp_model_set_class_names(gemmlp_model *model, const char *cons
     char **copies = calloc(outputs, sizeof *copies);
     bool complete = copies != NULL;
     for (size_t j = 0; complete && j < outputs; j++) {
-        copies[j] = strdup(names[j]);
+        copies[j] = strdup(names[j] ? names[j] : "");
         complete = copies[j] != NULL;
     }
     if (!complete) {

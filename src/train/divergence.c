@@ -30,43 +30,57 @@ bool gm_divergence_in_parameters(const struct model *model)
 }
 
 /* The place in words; false when layer l is sound. */
-static bool describe_layer(const struct pass *pass, size_t l, char *where, size_t size)
+static bool in_parameters_of(const struct layer *layer, size_t l, size_t step, char *where,
+                             size_t size)
 {
-    const struct layer *layer = &pass->model->layers[l];
     size_t at = first_bad(layer->w, layer->n_out * layer->n_in);
-    if (at != none) {
-        snprintf(where, size, "the weight of layer %zu, neuron %zu, input %zu became %g", l,
-                 at / layer->n_in, at % layer->n_in, (double)layer->w[at]);
-        return true;
-    }
-    if ((at = first_bad(layer->b, layer->n_out)) != none) {
-        snprintf(where, size, "the bias of layer %zu, neuron %zu became %g", l, at,
-                 (double)layer->b[at]);
-        return true;
-    }
-    const float *kept = pass->layers[l].kept;
-    if ((at = first_bad(kept, pass->rows * layer->n_out)) != none) {
-        snprintf(where, size, "layer %zu, neuron %zu gave %g for example %zu of the batch", l,
-                 at % layer->n_out, (double)kept[at], at / layer->n_out);
-        return true;
-    }
-    return false;
+    if (at != none)
+        snprintf(where, size,
+                 "the update of step %zu made the weight of layer %zu, neuron %zu, input %zu %g",
+                 step, l, at / layer->n_in, at % layer->n_in, fabs((double)layer->w[at]));
+    else if ((at = first_bad(layer->b, layer->n_out)) != none)
+        snprintf(where, size, "the update of step %zu made the bias of layer %zu, neuron %zu %g",
+                 step, l, at, fabs((double)layer->b[at]));
+    return at != none;
 }
 
-void gm_divergence_fail(const struct pass *pass, size_t epoch, size_t step, gemmlp_error *error)
+static bool in_activations_of(const struct divergence *d, size_t l, char *where, size_t size)
 {
-    const size_t n_in = pass->model->layers[0].n_in;
-    char where[200] = "the cost became infinite or NaN";
-    const size_t at = first_bad(pass->x, pass->rows * n_in);
+    const size_t n_out = d->pass->model->layers[l].n_out;
+    const float *kept = d->pass->layers[l].kept;
+    const size_t at = first_bad(kept, d->pass->rows * n_out);
     if (at != none)
-        snprintf(where, sizeof where, "input %zu of example %zu of the batch is %g", at % n_in,
-                 at / n_in, (double)pass->x[at]);
-    bool found = at != none;
-    for (size_t l = 0; !found && l < pass->model->layer_count; l++)
-        found = describe_layer(pass, l, where, sizeof where);
+        snprintf(where, size, "layer %zu, neuron %zu gave %g for example %lu of the training set",
+                 l, at % n_out, fabs((double)kept[at]), (unsigned long)d->examples[at / n_out]);
+    return at != none;
+}
+
+static void describe(const struct divergence *d, char *where, size_t size)
+{
+    const struct model *model = d->pass ? d->pass->model : NULL;
+    bool found = false;
+    snprintf(where, size,
+             d->pass ? "the cost became infinite or NaN"
+                     : "the loss of the validation set became infinite or NaN");
+    for (size_t l = model ? model->layer_count : 0; !found && l-- > 0;)
+        found = in_parameters_of(&model->layers[l], l, d->examples ? d->step - 1 : d->step, where,
+                                 size);
+    if (found || !d->pass || !d->examples)
+        return;
+    pass_forward_layer(d->pass, model->layer_count - 1, d->dropout);
+    for (size_t l = 0; !found && l < model->layer_count; l++)
+        found = in_activations_of(d, l, where, size);
+    if (!found)
+        snprintf(where, size, "the cost or its gradient became infinite or NaN");
+}
+
+void gm_divergence_fail(const struct divergence *divergence, gemmlp_error *error)
+{
+    char where[240];
+    describe(divergence, where, sizeof where);
     gm_fail(
         error, GEMMLP_DIVERGED,
         "training diverged in epoch %zu, step %zu: %s; the parameters are those after epoch %zu "
         "(a smaller learning rate, gradient clipping or other initial weights may help)",
-        epoch, step, where, epoch - 1);
+        divergence->epoch, divergence->step, where, divergence->epoch - 1);
 }

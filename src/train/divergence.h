@@ -4,10 +4,18 @@
 
 #include "nn/pass.h"
 
+struct divergence {
+    struct pass *pass;        /* of the step that met it; NULL: it showed in the validation loss */
+    size_t epoch, step;       /* counted from 1 */
+    const uint32_t *examples; /* (rows): which example of the training set each row is; NULL: the
+                                 step is over, and its update has spoilt a parameter */
+    const struct dropout *dropout; /* of the step */
+};
+
 bool gm_divergence_in_parameters(const struct model *model);
-/* After a forward pass with a cost that is not finite, or an update that left such a parameter:
- * writes GEMMLP_DIVERGED and the first place in the order of the computation: inputs, then layer by
- * layer parameters and activations, then the cost. epoch and step are counted from 1. */
-void gm_divergence_fail(const struct pass *pass, size_t epoch, size_t step, gemmlp_error *error);
+/* Writes GEMMLP_DIVERGED and the first place in the order of the computation: a parameter, which the
+ * update of the step before has spoilt, from the last layer to the first; else an activation, from the
+ * first layer to the last; else the cost. Runs the last layer once more, for its z is gone. */
+void gm_divergence_fail(const struct divergence *divergence, gemmlp_error *error);
 
 #endif

@@ -100,32 +100,38 @@ void gm_evaluator_predict(struct evaluator *e, float *out)
     }
 }
 
+/* The evaluator, and the scope in which its memory was touched and it may run. */
 static gemmlp_status open_evaluator(const gemmlp_model *model, const gemmlp_dataset *dataset,
                                     size_t first, size_t count, const gemmlp_compute *compute,
-                                    int *threads, struct evaluator **out, gemmlp_error *error)
+                                    struct compute_scope *scope, struct evaluator **out,
+                                    gemmlp_error *error)
 {
     const struct gemm_provider *provider;
-    gemmlp_status status = gm_compute_resolve(compute, threads, &provider, error);
+    int threads = 1;
+    gemmlp_status status = gm_compute_resolve(compute, &threads, &provider, error);
     if (status != GEMMLP_OK)
         return status;
-    return gm_evaluator_create(model, dataset, first, count, provider, out, error);
+    *scope = gm_compute_begin(threads);
+    status = gm_evaluator_create(model, dataset, first, count, provider, out, error);
+    if (status != GEMMLP_OK)
+        gm_compute_end(*scope);
+    return status;
 }
 
 gemmlp_status gemmlp_model_predict(const gemmlp_model *model, const gemmlp_dataset *dataset,
                                    size_t first, size_t count, const gemmlp_compute *compute,
                                    float *out, gemmlp_error *error)
 {
-    int threads = 1;
+    struct compute_scope scope = {0};
     struct evaluator *evaluator;
     if (count == 0 || first > dataset->examples || count > dataset->examples - first)
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
                        "examples %zu and the %zu from there on are asked for, the data has %zu",
                        first, count, dataset->examples);
     gemmlp_status status =
-        open_evaluator(model, dataset, first, count, compute, &threads, &evaluator, error);
+        open_evaluator(model, dataset, first, count, compute, &scope, &evaluator, error);
     if (status != GEMMLP_OK)
         return status;
-    struct compute_scope scope = gm_compute_begin(threads);
     gm_evaluator_predict(evaluator, out);
     gm_compute_end(scope);
     gm_evaluator_free(evaluator);
@@ -136,18 +142,17 @@ gemmlp_status gemmlp_model_evaluate(const gemmlp_model *model, const gemmlp_data
                                     const gemmlp_compute *compute, gemmlp_metrics *out,
                                     size_t *confusion, gemmlp_error *error)
 {
-    int threads = 1;
+    struct compute_scope scope = {0};
     struct evaluator *evaluator;
     gemmlp_status status = gm_network_fits(&model->network.spec, dataset, error);
     if (status == GEMMLP_OK)
-        status = open_evaluator(model, dataset, 0, dataset->examples, compute, &threads, &evaluator,
+        status = open_evaluator(model, dataset, 0, dataset->examples, compute, &scope, &evaluator,
                                 error);
     if (status != GEMMLP_OK)
         return status;
     const size_t outputs = evaluator->tally.outputs;
     if (confusion)
         memset(confusion, 0, outputs * outputs * sizeof *confusion);
-    struct compute_scope scope = gm_compute_begin(threads);
     *out = gm_evaluator_run(evaluator, confusion);
     gm_compute_end(scope);
     gm_evaluator_free(evaluator);

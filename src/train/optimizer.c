@@ -1,129 +1,8 @@
-/* optimizer.c: the table of optimizers, and how an update is joined to its product; see
- * optimizer.h. momentum, nesterov  Sutskever et al., "On the importance of initialization and
- * momentum", ICML 2013 rmsprop             Tieleman and Hinton, "Neural networks for machine
- * learning", lecture 6.5, 2012 adam                Kingma and Ba, "Adam: a method for stochastic
- * optimization", ICLR 2015 adamw               Loshchilov and Hutter, "Decoupled weight decay
- * regularization", ICLR 2019 in the form in which PyTorch writes them. */
+/* optimizer.c: how an update is joined to its product; see optimizer.h. */
 #include "train/optimizer.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-/* ---- the rules, one element at a time ---- */
-
-GM_INLINE real sign(real w)
-{
-    return (real)((w > 0) - (w < 0));
-}
-
-GM_INLINE real penalised(const struct update *u, real g, real w)
-{
-    return g + u->l2 * w + u->l1 * sign(w);
-}
-
-GM_KERNEL static void sgd(const struct update *u, size_t n, real *w, const real *g, real *s0,
-                          real *s1)
-{
-    const struct update c = *u;
-    (void)s0;
-    (void)s1;
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        w[i] = c.keep * w[i] - c.lr * penalised(&c, g[i], w[i]);
-}
-
-GM_KERNEL static void momentum(const struct update *u, size_t n, real *w, const real *g, real *v,
-                               real *s1)
-{
-    const struct update c = *u;
-    (void)s1;
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        v[i] = c.momentum * v[i] + penalised(&c, g[i], w[i]);
-        w[i] = c.keep * w[i] - c.lr * v[i];
-    }
-}
-
-/* The product has made V <- mu V + G already. */
-GM_KERNEL static void momentum_folded(const struct update *u, size_t n, real *w, real *v)
-{
-    const struct update c = *u;
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        v[i] = penalised(&c, v[i], w[i]);
-        w[i] = c.keep * w[i] - c.lr * v[i];
-    }
-}
-
-GM_KERNEL static void nesterov(const struct update *u, size_t n, real *w, const real *g, real *v,
-                               real *s1)
-{
-    const struct update c = *u;
-    (void)s1;
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        real slope = penalised(&c, g[i], w[i]);
-        v[i] = c.momentum * v[i] + slope;
-        w[i] = c.keep * w[i] - c.lr * (slope + c.momentum * v[i]);
-    }
-}
-
-GM_KERNEL static void rmsprop(const struct update *u, size_t n, real *w, const real *g, real *s,
-                              real *s1)
-{
-    const struct update c = *u;
-    (void)s1;
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        real slope = penalised(&c, g[i], w[i]);
-        s[i] = c.beta2 * s[i] + (1 - c.beta2) * slope * slope;
-        w[i] = c.keep * w[i] - c.lr * slope / ((real)sqrt(s[i]) + c.epsilon);
-    }
-}
-
-GM_KERNEL static void adam(const struct update *u, size_t n, real *w, const real *g, real *m,
-                           real *v)
-{
-    const struct update c = *u;
-#pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        real slope = penalised(&c, g[i], w[i]);
-        m[i] = c.momentum * m[i] + (1 - c.momentum) * slope;
-        v[i] = c.beta2 * v[i] + (1 - c.beta2) * slope * slope;
-        w[i] = c.keep * w[i] -
-               c.lr * (m[i] * c.correction1) / ((real)sqrt(v[i] * c.correction2) + c.epsilon);
-    }
-}
-
-static const struct optimizer_rule rules[] = {
-    {"sgd", "w <- w - eta g", 0, 0.1, 0, 0, FOLD_INTO_WEIGHTS, sgd},
-    {"momentum", "v <- mu v + g, w <- w - eta v", 1, 0.05, 0, 0, FOLD_INTO_SLOT, momentum},
-    {"nesterov", "v <- mu v + g, w <- w - eta (g + mu v)", 1, 0.05, 0, 0, FOLD_NONE, nesterov},
-    {"rmsprop", "s <- beta2 s + (1-beta2) g^2, w <- w - eta g / (sqrt(s) + epsilon)", 1, 0.001,
-     0.99, 0, FOLD_NONE, rmsprop},
-    {"adam", "first and second moments with bias correction", 2, 0.002, 0.999, 0, FOLD_NONE, adam},
-    {"adamw", "adam with decoupled weight decay, 0.01 by default", 2, 0.002, 0.999, 0.01, FOLD_NONE,
-     adam},
-};
-
-const struct optimizer_rule *optimizer_at(size_t index)
-{
-    return index < sizeof rules / sizeof *rules ? &rules[index] : NULL;
-}
-
-const char *optimizer_name(size_t index)
-{
-    return index < sizeof rules / sizeof *rules ? rules[index].name : NULL;
-}
-
-gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out,
-                             gemmlp_error *error)
-{
-    size_t index = 0;
-    gemmlp_status status = gm_find_name("optimizer", name, optimizer_name, &index, error);
-    *out = status == GEMMLP_OK ? &rules[index] : NULL;
-    return status;
-}
 
 /* ---- life ---- */
 
@@ -132,9 +11,11 @@ static double or_default(double value, double fallback)
     return value < 0 ? fallback : value;
 }
 
+/* Fills in the defaults of the rule and checks everything. */
 static gemmlp_status resolve(gemmlp_training *s, const struct optimizer_rule *rule,
                              gemmlp_error *error)
 {
+    s->optimizer = rule->name;
     s->lr = or_default(s->lr, rule->lr);
     s->momentum = or_default(s->momentum, 0.9);
     s->beta2 = or_default(s->beta2, rule->beta2);
@@ -150,7 +31,7 @@ static gemmlp_status resolve(gemmlp_training *s, const struct optimizer_rule *ru
         {"epsilon", s->epsilon, INFINITY},
         {"l1", s->l1, INFINITY},
         {"l2", s->l2, INFINITY},
-        {"weight decay", s->weight_decay, 1e9},
+        {"weight decay", s->weight_decay, INFINITY},
         {"the clipping norm", s->clip_norm, INFINITY},
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
@@ -158,7 +39,21 @@ static gemmlp_status resolve(gemmlp_training *s, const struct optimizer_rule *ru
             return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
                            "%s must be at least 0 and below %g, found %g", checks[i].name,
                            checks[i].limit, checks[i].value);
+    if (s->lr * s->weight_decay > 1)
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                       "weight decay %g times the learning rate %g must not exceed 1",
+                       s->weight_decay, s->lr);
+    if (rule->beta2 > 0 && (float)s->epsilon <= 0) /* g / (sqrt(v) + epsilon), where g may be 0 */
+        return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s divides by epsilon: it must not be %g",
+                       rule->name, s->epsilon);
     return GEMMLP_OK;
+}
+
+enum fold optimizer_fold(const struct optimizer_rule *rule, const gemmlp_training *training)
+{
+    const bool penalty_hinders = rule->fold == FOLD_INTO_WEIGHTS && training->l1 > 0;
+    return training->clip_norm > 0 || training->general_path || penalty_hinders ? FOLD_NONE
+                                                                                : rule->fold;
 }
 
 enum { NORM_PART = 65536 }; /* elements summed together, whatever the number of threads */
@@ -195,10 +90,10 @@ gemmlp_status optimizer_create(struct model *model, const gemmlp_training *train
     struct optimizer *optimizer = calloc(1, sizeof *optimizer);
     if (!optimizer)
         return gm_fail_memory(error, "an optimizer", sizeof *optimizer);
-    const bool folds = settings.clip_norm <= 0 && !settings.general_path &&
-                       (rule->fold != FOLD_INTO_WEIGHTS || settings.l1 <= 0);
-    *optimizer = (struct optimizer){
-        .rule = rule, .model = model, .settings = settings, .fold = folds ? rule->fold : FOLD_NONE};
+    *optimizer = (struct optimizer){.rule = rule,
+                                    .model = model,
+                                    .settings = settings,
+                                    .fold = optimizer_fold(rule, &settings)};
     optimizer->arena.slab = true;
     lay_out(optimizer);
     status = gm_arena_allocate(&optimizer->arena, "gradient and optimizer slots", error);
@@ -228,7 +123,9 @@ void optimizer_begin(struct optimizer *optimizer, double lr)
     optimizer->biases = (struct update){
         .lr = (real)lr,
         .momentum = (real)s->momentum,
+        .fresh1 = (real)(1 - s->momentum),
         .beta2 = (real)s->beta2,
+        .fresh2 = (real)(1 - s->beta2),
         .epsilon = (real)s->epsilon,
         .keep = 1,
         .correction1 = (real)(1 / (1 - pow(s->momentum, t))),
@@ -250,7 +147,7 @@ static void update(const struct optimizer *o, const struct update *u, size_t off
 {
     real *w = o->model->slab + offset;
     if (o->fold == FOLD_INTO_SLOT)
-        momentum_folded(u, n, w, o->slots[0] + offset);
+        optimizer_folded_momentum(u, n, w, o->slots[0] + offset);
     else
         o->rule->update(u, n, w, o->gradient + offset, at(o->slots[0], offset),
                         at(o->slots[1], offset));
@@ -277,7 +174,7 @@ static void penalise_epilogue(const void *context, const struct gemm_tile *tile)
         real *g = (real *)tile->c + i * tile->ldc;
         const real *w = c->layer->w + (tile->row + i) * c->layer->n_in + tile->column;
         for (size_t j = 0; j < tile->columns; j++)
-            g[j] = penalised(&c->optimizer->weights, g[j], w[j]);
+            g[j] = optimizer_penalised(&c->optimizer->weights, g[j], w[j]);
     }
 }
 
@@ -337,12 +234,14 @@ static void sweep(const struct optimizer *optimizer, const struct update *u, siz
     }
 }
 
-void optimizer_end(struct optimizer *optimizer)
+bool optimizer_end(struct optimizer *optimizer)
 {
     const double limit = optimizer->settings.clip_norm;
     if (limit <= 0)
-        return;
+        return true;
     const double norm = global_norm(optimizer);
+    if (!isfinite(norm))
+        return false;
     const real scale = norm > limit ? (real)(limit / norm) : 1;
     struct update weights = optimizer->weights;
     weights.l1 = weights.l2 = 0; /* they are in the gradient already */
@@ -351,4 +250,5 @@ void optimizer_end(struct optimizer *optimizer)
         sweep(optimizer, &weights, layer->w_at, layer->n_out * layer->n_in, scale);
         sweep(optimizer, &optimizer->biases, layer->b_at, layer->n_out, scale);
     }
+    return true;
 }

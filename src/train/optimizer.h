@@ -4,33 +4,40 @@
  *   fold into W   plain SGD: W <- (1 - eta lambda) W - (eta/B) delta^T A_prev is one product with
  *                 alpha = -eta/B, beta = 1 - eta lambda; no gradient is ever stored
  *   fold into V   momentum: V <- mu V + delta^T A_prev / B is one product with beta = mu; its
- * epilogue adds the penalties and moves W by -eta V general       everything else: G = delta^T
- * A_prev / B into the gradient slab; its epilogue updates W and the slots while the tile is in
- * cache. Clipping by the global norm must see all of G first, so there the update is a sweep over
- * the slabs at the end of the step */
+ *                 epilogue adds the penalties and moves W by -eta V
+ *   general       everything else: G = delta^T A_prev / B into the gradient slab; its epilogue,
+ *                 run by the provider where that is cheapest, updates W and the slots. Clipping by
+ *                 the global norm must see all of G first: there the update is a sweep over the
+ *                 slabs at the end of the step
+ */
 #ifndef GM_OPTIMIZER_H
 #define GM_OPTIMIZER_H
 
 #include "nn/pass.h"
 
-#define optimizer_at     GM_REAL(optimizer_at)
-#define optimizer_name   GM_REAL(optimizer_name)
-#define optimizer_find   GM_REAL(optimizer_find)
-#define optimizer_create GM_REAL(optimizer_create)
-#define optimizer_free   GM_REAL(optimizer_free)
-#define optimizer_begin  GM_REAL(optimizer_begin)
-#define optimizer_layer  GM_REAL(optimizer_layer)
-#define optimizer_end    GM_REAL(optimizer_end)
+#define optimizer_at              GM_REAL(optimizer_at)
+#define optimizer_name            GM_REAL(optimizer_name)
+#define optimizer_find            GM_REAL(optimizer_find)
+#define optimizer_create          GM_REAL(optimizer_create)
+#define optimizer_free            GM_REAL(optimizer_free)
+#define optimizer_fold            GM_REAL(optimizer_fold)
+#define optimizer_folded_momentum GM_REAL(optimizer_folded_momentum)
+#define optimizer_begin           GM_REAL(optimizer_begin)
+#define optimizer_layer           GM_REAL(optimizer_layer)
+#define optimizer_end             GM_REAL(optimizer_end)
 
 enum { OPTIMIZER_SLOTS = 2 };
 
 /* Coefficients of one step, for weights or for biases (which have no penalties). */
 struct update {
-    real lr, momentum, beta2, epsilon;
-    real l1, l2;      /* g <- g + l2 w + l1 sign(w) */
-    real keep;        /* decoupled decay: w <- keep w, before the update */
-    real correction1; /* adam: 1 / (1 - beta1^t) */
-    real correction2; /* adam: 1 / (1 - beta2^t) */
+    real lr, epsilon;
+    real momentum,
+        fresh1;         /* fresh1 = 1 - momentum, taken in double: the share of the new gradient */
+    real beta2, fresh2; /* likewise */
+    real l1, l2;        /* g <- g + l2 w + l1 sign(w) */
+    real keep;          /* decoupled decay: w <- keep w, before the update */
+    real correction1;   /* adam: 1 / (1 - beta1^t) */
+    real correction2;   /* adam: 1 / (1 - beta2^t) */
 };
 
 enum fold { FOLD_NONE, FOLD_INTO_WEIGHTS, FOLD_INTO_SLOT };
@@ -59,8 +66,19 @@ struct optimizer {
 
 const struct optimizer_rule *optimizer_at(size_t index);
 const char *optimizer_name(size_t index);
+/* name NULL: adam. */
 gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out,
                              gemmlp_error *error);
+
+/* For FOLD_INTO_SLOT: the product has made V <- mu V + G already. */
+void optimizer_folded_momentum(const struct update *u, size_t n, real *w, real *v);
+/* g + l2 w + l1 sign(w). */
+GM_INLINE real optimizer_penalised(const struct update *u, real g, real w)
+{
+    return g + u->l2 * w + u->l1 * (real)((w > 0) - (w < 0));
+}
+/* How the update of these settings is made. */
+enum fold optimizer_fold(const struct optimizer_rule *rule, const gemmlp_training *training);
 
 gemmlp_status optimizer_create(struct model *model, const gemmlp_training *training,
                                struct optimizer **out, gemmlp_error *error);
@@ -70,6 +88,7 @@ void optimizer_free(struct optimizer *optimizer);
  * weights), then end. */
 void optimizer_begin(struct optimizer *optimizer, double lr);
 void optimizer_layer(struct optimizer *optimizer, const struct pass *pass, size_t l);
-void optimizer_end(struct optimizer *optimizer);
+/* False: the norm that clipping needs is not finite, and nothing was updated. */
+bool optimizer_end(struct optimizer *optimizer);
 
 #endif

@@ -63,8 +63,9 @@ gemmlp_status gm_schedule_init(struct schedule *s, const gemmlp_training *traini
                                size_t steps_per_epoch, gemmlp_error *error)
 {
     size_t index = 0;
-    gemmlp_status status =
-        gm_find_name("schedule", training->schedule, gm_schedule_name, &index, error);
+    gemmlp_status status = GEMMLP_OK;
+    if (training->schedule) /* else the first */
+        status = gm_find_name("schedule", training->schedule, gm_schedule_name, &index, error);
     if (status != GEMMLP_OK)
         return status;
     const struct schedule_rule *rule = &rules[index];

@@ -14,10 +14,8 @@ double step_run(struct step *step, uint64_t index, double lr)
     optimizer_begin(step->optimizer, lr);
     for (size_t l = pass->model->layer_count; l-- > 0;) {
         if (l > 0)
-            pass_backward(pass,
-                          l); /* before the update: it needs the weights of the forward pass */
+            pass_backward(pass, l); /* needs the weights of the forward pass: before the update */
         optimizer_layer(step->optimizer, pass, l);
     }
-    optimizer_end(step->optimizer);
-    return cost;
+    return optimizer_end(step->optimizer) ? cost : NAN;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cpu.h"
+#include "data/preprocess.h"
 #include "train/divergence.h"
 #include "train/evaluator.h"
 #include "train/schedule.h"
@@ -12,8 +13,9 @@
 
 struct gemmlp_trainer {
     gemmlp_model *model;
-    gemmlp_training settings;
+    gemmlp_training settings; /* batch is at most the examples */
     int threads;
+    const struct gemm_provider *provider;
     struct batch_source source;
     struct step step;
     struct schedule schedule;
@@ -91,13 +93,17 @@ static gemmlp_status check(const gemmlp_model *model, const gemmlp_dataset *trai
     if (status == GEMMLP_OK && valid)
         status = gm_network_fits(network, valid, error);
     if (status == GEMMLP_OK)
+        status = gm_check_finite(train, error);
+    if (status == GEMMLP_OK && valid)
+        status = gm_check_finite(valid, error);
+    if (status == GEMMLP_OK)
         status = check_class_weights(training, network, error);
     return status;
 }
 
 /* Everything that allocates; what was made before a failure is freed by gemmlp_trainer_free. */
 static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid,
-                           const struct gemm_provider *provider, gemmlp_error *error)
+                           gemmlp_error *error)
 {
     const size_t examples = t->source.dataset->examples;
     const size_t batch = t->settings.batch < examples ? t->settings.batch : examples;
@@ -111,7 +117,7 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
     for (size_t j = 0; t->class_weights && j < t->source.outputs; j++)
         t->class_weights[j] = (float)t->settings.class_weights[j];
     memcpy(t->good, t->model->core->slab, t->model->core->slab_size * sizeof *t->good);
-    status = pass_create(t->model->core, provider, PASS_TRAIN, batch, examples % batch,
+    status = pass_create(t->model->core, t->provider, PASS_TRAIN, batch, examples % batch,
                          &t->step.pass, error);
     if (status == GEMMLP_OK)
         status = optimizer_create(t->model->core, &t->settings, &t->step.optimizer, error);
@@ -120,7 +126,7 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
                                   t->steps_per_epoch, error);
     if (status == GEMMLP_OK && valid)
         status =
-            gm_evaluator_create(t->model, valid, 0, valid->examples, provider, &t->valid, error);
+            gm_evaluator_create(t->model, valid, 0, valid->examples, t->provider, &t->valid, error);
     t->step.class_weights = t->class_weights;
     t->step.seed = t->settings.seed;
     return status;
@@ -146,6 +152,7 @@ gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *t
         .model = model,
         .settings = *training,
         .threads = threads,
+        .provider = provider,
         .source = {train, model->factor, model->offset, outputs},
         .tally = {.task = model->network.spec.task, .outputs = outputs},
         .best_valid = {.loss = INFINITY},
@@ -153,7 +160,7 @@ gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *t
     };
     /* The threads that will compute are the first to touch the memory. */
     struct compute_scope scope = gm_compute_begin(threads);
-    status = build(t, valid, provider, error);
+    status = build(t, valid, error);
     gm_compute_end(scope);
     if (status != GEMMLP_OK) {
         gemmlp_trainer_free(t);
@@ -184,10 +191,14 @@ static void copy_parameters(const struct gemmlp_trainer *t, float *to, const flo
     memcpy(to, from, t->model->core->slab_size * sizeof *to);
 }
 
-/* step: the one that met it, counted from 1. */
-static gemmlp_status diverged(struct gemmlp_trainer *t, size_t step, gemmlp_error *error)
+/* Back to the last good parameters, for good. */
+static gemmlp_status diverged(struct gemmlp_trainer *t, struct divergence divergence,
+                              gemmlp_error *error)
 {
-    gm_divergence_fail(t->step.pass, t->progress.epoch + 1, step, &t->failure);
+    const struct dropout dropout = {t->step.seed, t->progress.step};
+    divergence.epoch = t->progress.epoch + 1;
+    divergence.dropout = &dropout;
+    gm_divergence_fail(&divergence, &t->failure);
     copy_parameters(t, t->model->core->slab, t->good);
     if (error)
         *error = t->failure;
@@ -210,8 +221,11 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
     gm_batch_gather(&t->source, t->order, first, rows, pass->x, pass->y);
     p->learning_rate = gm_schedule_lr(&t->schedule, p->step);
     const double cost = step_run(&t->step, p->step, p->learning_rate);
-    if (!isfinite(cost))
-        return diverged(t, p->step + 1, error);
+    if (!isfinite(cost)) {
+        const struct divergence where = {
+            .pass = pass, .step = p->step + 1, .examples = t->order + first};
+        return diverged(t, where, error);
+    }
     gm_tally_add(&t->tally, rows, pass->layers[pass->model->layer_count - 1].a, pass->y, cost,
                  NULL);
     p->step++;
@@ -240,11 +254,11 @@ static gemmlp_status end_epoch(struct gemmlp_trainer *t, gemmlp_error *error)
     gemmlp_progress *p = &t->progress;
     gemmlp_metrics valid = p->valid;
     if (gm_divergence_in_parameters(t->model->core))
-        return diverged(t, p->step, error);
+        return diverged(t, (struct divergence){.pass = t->step.pass, .step = p->step}, error);
     if (t->valid) {
         valid = gm_evaluator_run(t->valid, NULL);
         if (!isfinite(valid.loss))
-            return diverged(t, p->step, error);
+            return diverged(t, (struct divergence){.step = p->step}, error);
     }
     copy_parameters(t, t->good, t->model->core->slab);
     p->valid = valid;
@@ -291,12 +305,13 @@ gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds, gemmlp
 void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *settings)
 {
     *settings = trainer->step.optimizer->settings;
+    settings->schedule = trainer->schedule.rule->name;
     settings->warmup = trainer->schedule.warmup;
     settings->schedule_factor = trainer->schedule.factor;
     settings->schedule_epochs = trainer->schedule.epochs;
     settings->batch = trainer->settings.batch;
     settings->class_weights = NULL;
-    settings->compute.threads = trainer->threads;
+    settings->compute = (gemmlp_compute){trainer->threads, trainer->provider->name};
 }
 
 void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress)

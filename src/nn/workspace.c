@@ -1,0 +1,164 @@
+/* workspace.c: what a pass needs before it can run: buffers for one batch, and the products of every
+ * layer, prepared. */
+#include <stdlib.h>
+
+#include "nn/pass.h"
+
+static size_t widest(const struct model *model)
+{
+    size_t n = 0;
+    for (size_t l = 0; l < model->layer_count; l++)
+        n = model->layers[l].n_out > n ? model->layers[l].n_out : n;
+    return n;
+}
+
+static real *take(struct arena *arena, size_t rows, size_t columns)
+{
+    return gm_arena_take(arena, rows, columns * sizeof(real));
+}
+
+/* sigma' needs z where it cannot be had from a, and a before dropout where there is dropout. */
+static bool keeps_apart(const struct layer *layer)
+{
+    return layer->activation->needs_z || layer->dropout > 0;
+}
+
+static void lay_out(struct pass *pass, struct arena *arena, size_t rows)
+{
+    const struct model *model = pass->model;
+    const size_t wide = widest(model), last = model->layer_count - 1;
+    const bool train = pass->purpose == PASS_TRAIN;
+    pass->x = take(arena, rows, model->layers[0].n_in);
+    pass->y = take(arena, rows, model->layers[last].n_out);
+    pass->cost = gm_arena_take(arena, rows, sizeof *pass->cost);
+    real *pair[2] = {take(arena, rows, wide), take(arena, rows, wide)};
+    /* The two buffers that all layers share: activations to predict, deltas to train. */
+    for (size_t l = 0; l <= last; l++) {
+        const struct layer *layer = &model->layers[l];
+        struct pass_layer *at = &pass->layers[l];
+        at->activation = l == last && output_takes_z(model->loss, layer->activation)
+                             ? activation_find("identity")
+                             : layer->activation;
+        at->a = train ? take(arena, rows, layer->n_out) : pair[l & 1];
+        at->delta = train ? pair[l & 1] : NULL;
+        at->kept = at->a;
+        if (train && keeps_apart(layer))
+            at->kept = take(arena, rows, layer->n_out);
+        if (train && layer->dropout > 0)
+            at->mask = gm_arena_take(arena, rows, layer->n_out);
+    }
+}
+
+size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size_t rows)
+{
+    struct pass pass = {.model = model, .purpose = purpose};
+    struct arena arena = {0};
+    pass.layers = calloc(model->layer_count, sizeof *pass.layers);
+    if (pass.layers)
+        lay_out(&pass, &arena, rows);
+    free(pass.layers);
+    return arena.overflow || !pass.layers ? SIZE_MAX : arena.used;
+}
+
+/* Only what will run: no gradient is taken of the network's inputs. */
+static gemmlp_status prepare_layer(const struct layer *layer, bool train, bool first,
+                                   const struct gemm_provider *provider, size_t rows,
+                                   struct products *products, gemmlp_error *error)
+{
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const struct gemm_problem forward = {.precision = REAL_PRECISION,
+                                         .transpose_b = true,
+                                         .m = rows,
+                                         .n = n_out,
+                                         .k = n_in,
+                                         .lda = n_in,
+                                         .ldb = n_in,
+                                         .ldc = n_out};
+    const struct gemm_problem backward = {.precision = REAL_PRECISION,
+                                          .m = rows,
+                                          .n = n_in,
+                                          .k = n_out,
+                                          .lda = n_out,
+                                          .ldb = n_in,
+                                          .ldc = n_in};
+    const struct gemm_problem gradient = {.precision = REAL_PRECISION,
+                                          .transpose_a = true,
+                                          .m = n_out,
+                                          .n = n_in,
+                                          .k = rows,
+                                          .lda = n_out,
+                                          .ldb = n_in,
+                                          .ldc = n_in};
+    gemmlp_status status = gm_gemm_prepare(&products->forward, provider, &forward, error);
+    if (status == GEMMLP_OK && train && !first)
+        status = gm_gemm_prepare(&products->backward, provider, &backward, error);
+    if (status == GEMMLP_OK && train)
+        status = gm_gemm_prepare(&products->gradient, provider, &gradient, error);
+    return status;
+}
+
+static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *provider,
+                             gemmlp_error *error)
+{
+    const struct model *model = pass->model;
+    gemmlp_status status = GEMMLP_OK;
+    for (int i = 0; i < 2; i++)
+        for (size_t l = 0; status == GEMMLP_OK && pass->row_counts[i] && l < model->layer_count;
+             l++)
+            status = prepare_layer(&model->layers[l], pass->purpose == PASS_TRAIN, l == 0, provider,
+                                   pass->row_counts[i], &pass->products[i][l], error);
+    return status;
+}
+
+gemmlp_status pass_create(const struct model *model, const struct gemm_provider *provider,
+                          enum pass_purpose purpose, size_t rows, size_t last_rows,
+                          struct pass **out, gemmlp_error *error)
+{
+    const size_t layers = model->layer_count;
+    *out = NULL;
+    struct pass *pass = calloc(1, sizeof *pass);
+    if (!pass)
+        return gm_fail_memory(error, "a pass", sizeof *pass);
+    pass->model = model;
+    pass->purpose = purpose;
+    pass->rows = rows;
+    pass->row_counts[0] = rows;
+    pass->row_counts[1] = last_rows;
+    pass->layers = calloc(layers, sizeof *pass->layers);
+    pass->products[0] = calloc(layers, sizeof *pass->products[0]);
+    pass->products[1] = calloc(layers, sizeof *pass->products[1]);
+    gemmlp_status status = GEMMLP_OK;
+    if (!pass->layers || !pass->products[0] || !pass->products[1])
+        status = gm_fail_memory(error, "a pass", layers * sizeof *pass->layers);
+    if (status == GEMMLP_OK) {
+        lay_out(pass, &pass->workspace, rows);
+        status = gm_arena_allocate(&pass->workspace, "the workspace", error);
+    }
+    if (status == GEMMLP_OK) {
+        lay_out(pass, &pass->workspace, rows);
+        status = prepare(pass, provider, error);
+    }
+    if (status != GEMMLP_OK) {
+        pass_free(pass);
+        return status;
+    }
+    *out = pass;
+    return GEMMLP_OK;
+}
+
+void pass_free(struct pass *pass)
+{
+    if (!pass)
+        return;
+    for (int i = 0; i < 2; i++) {
+        for (size_t l = 0; pass->products[i] && l < pass->model->layer_count; l++) {
+            gm_gemm_release(&pass->products[i][l].forward);
+            gm_gemm_release(&pass->products[i][l].backward);
+            gm_gemm_release(&pass->products[i][l].gradient);
+        }
+        free(pass->products[i]);
+    }
+    gm_arena_free(&pass->workspace);
+    free(pass->layers);
+    free(pass);
+}

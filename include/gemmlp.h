@@ -20,7 +20,8 @@
  * `*out` is set to NULL and its other arguments are as before. The library never prints, never
  * exits and keeps no global state: objects may be used from different threads, one thread each at a
  * time. While it computes, a call sets the number of OpenMP threads of the calling thread and
- * restores it.
+ * restores it. (OpenBLAS keeps its thread count for the whole process: calls that compute at the same
+ * time in different threads should ask for the same number, or their bits may vary from run to run.)
  */
 #ifndef GEMMLP_H
 #define GEMMLP_H
@@ -153,11 +154,11 @@ typedef struct gemmlp_network {
     const gemmlp_layer *layers; /* (layer_count) */
     gemmlp_task task;           /* taken from the data where a data set is given */
     const char *loss;           /* a name of GEMMLP_LOSSES. NULL: cross_entropy, to regress: mse */
-    double label_smoothing;     /* in [0, 1): y becomes (1 - s) y + s / outputs, in training only; for
+    double label_smoothing; /* in [0, 1): y becomes (1 - s) y + s / outputs, in training only; for
                                    GEMMLP_CLASSIFY only */
-    const char *preprocess;     /* a name of GEMMLP_PREPROCESSORS. NULL: scale for uint8
+    const char *preprocess; /* a name of GEMMLP_PREPROCESSORS. NULL: scale for uint8
                                    pixels, standardize for float32 features */
-    uint64_t seed;              /* of the initial weights */
+    uint64_t seed;          /* of the initial weights */
 } gemmlp_network;
 
 /* Floating-point operations of one training step for one example: 6 x weights - 2 x weights of the
@@ -277,7 +278,8 @@ typedef struct gemmlp_progress {
     double learning_rate; /* of the last step */
     gemmlp_metrics train; /* of the running epoch so far, or of the one just completed; measured
                              while the weights change, with dropout, label smoothing, class weights */
-    gemmlp_metrics valid; /* after the last completed epoch; examples = 0 without validation set */
+    gemmlp_metrics valid; /* after the last completed epoch, or of the best one when patience has
+                             returned to it; examples = 0 without validation set */
     size_t best_epoch;    /* of the lowest validation loss; 0 without validation set */
     double train_seconds; /* inside training steps: gather, passes, update */
     double examples_per_second; /* over train_seconds */
@@ -294,16 +296,18 @@ GEMMLP_API gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp
                                                const gemmlp_training *training,
                                                gemmlp_trainer **out, gemmlp_error *error);
 /* Steps (forward, cost, backward, update over one mini-batch) until `seconds` have passed or an
- * epoch is completed, at least one; seconds = 0 makes exactly one step. The last step of an epoch
- * also measures the validation set. GEMMLP_DIVERGED: the message says where NaN or infinity came
- * first; the model is as it was after the last completed epoch. */
+ * epoch is completed, at least one; seconds = 0 makes exactly one step, slices of 0.01 s or more
+ * cost nothing. The last step of an epoch also measures the validation set. GEMMLP_DIVERGED: the
+ * message says where NaN or infinity came first; the model is as it was after the last completed
+ * epoch. */
 GEMMLP_API gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds,
                                             gemmlp_error *error);
 GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress);
 /* The settings it trains with, every default filled in; class_weights is NULL. */
 GEMMLP_API void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *settings);
 GEMMLP_API void gemmlp_trainer_free(gemmlp_trainer *trainer); /* NULL is allowed */
-/* Runs until all is finished. progress (may be NULL) receives the state at the end. */
+/* Runs until all is finished. progress (may be NULL) receives the state at the end, unless nothing was
+ * begun. */
 GEMMLP_API gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset *train,
                                       const gemmlp_dataset *valid, const gemmlp_training *training,
                                       gemmlp_progress *progress, gemmlp_error *error);

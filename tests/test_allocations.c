@@ -123,8 +123,7 @@ static void start_counting(void)
     } while (0)
 #endif
 
-/* ---- the counter counts ------------------------------------------------------------------------
- */
+/* ---- the counter counts ---------------------------------------------------------------------- */
 
 static void test_counter(void **state)
 {
@@ -154,8 +153,7 @@ static void test_counter(void **state)
     assert_int_equal(live, -6);
 }
 
-/* ---- training
- * ------------------------------------------------------------------------------------ */
+/* ---- training -------------------------------------------------------------------------------- */
 
 enum { FEATURES = 20, CLASSES = 4, EXAMPLES = 333 };
 
@@ -249,8 +247,7 @@ static void test_training_allocates_nothing(void **state)
     gemmlp_dataset_free(d.set);
 }
 
-/* ---- everything is freed
- * --------------------------------------------------------------------------- */
+/* ---- everything is freed --------------------------------------------------------------------- */
 
 static void use_everything(const struct data *d)
 {

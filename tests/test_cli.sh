@@ -166,6 +166,10 @@ pair() {
 
 pair data 60 2 3
 pair wide 12 3 3
+pair wider 30 2 3
+mkdir solo
+images solo/train-images-idx3-ubyte 30 2 3
+labels solo/train-labels-idx1-ubyte 30
 small="--data data --hidden 8 --batch 10 --threads 1"
 
 # ---- help and version --------------------------------------------------------------------------
@@ -190,8 +194,23 @@ test_help() {
         silent err
         says out '^ +--json '
     done
+    "$gemmlp" train --help >train.help
+    run "help train" 0 help train
+    cmp -s out train.help
+    verdict "help train is train --help" "$(head -n 1 out)"
+    "$gemmlp" --help >gemmlp.help
+    run "help alone" 0 help
+    cmp -s out gemmlp.help
+    verdict "help alone is --help" "$(head -n 1 out)"
+    refuses "help for an unknown command" 2 "unknown command 'trian'; did you mean 'train'" help trian
+    refuses "help for two commands" 2 "found 'eval' too" help train eval
     run "train --help" 0 train --help
-    for word in idx standardize_all relu softmax cross_entropy half_quadratic glorot adam nesterov \
+    tr -s ' \n' ' ' <out >words
+    grep -q 'to classify only, and 0 unless given where the loss is not cross_entropy (default 0.1)' words
+    verdict "help says when labels are smoothed by default" "$(grep -o 'train classes.\{200\}' words)"
+    grep -q "a directory's test pair if it has one, or a fraction" words
+    verdict "help says what --valid takes of a directory" "it does not"
+    for word in classify regress multilabel idx standardize_all relu softmax cross_entropy half_quadratic glorot adam nesterov \
         one_cycle constant reference; do
         says out "^  $word "
     done
@@ -256,13 +275,28 @@ test_usage() {
             "--$option: unknown [a-z]+ '${rest%%:*}'; did you mean '${rest#*:}'\? valid: " \
             train --data data "--$option" "${rest%%:*}"
     done
-    refuses "--task" 2 "--task: expected classify\|regress\|multilabel, found 'classif'" \
+    refuses "--task" 2 "--task: unknown task 'classif'; did you mean 'classify'\? valid: classify, regress, " \
         train --data data --task classif
     refuses "too many activations" 2 '--activation: 3 values for 2 hidden layers' \
         train --data data --hidden 4,4 --activation relu,tanh,relu
     refuses "bf16" 2 'this version computes in f32' train --data data --precision bf16
     refuses "patience alone" 2 '--patience: needs --valid' train --data data --patience 3
     refuses "--valid 1.5" 2 'a fraction between 0 and 1' train --data data --valid 1.5
+    refuses "--valid 10%" 2 "found '10%'; a tenth is written 0\.1" train --data data --valid 10%
+    for option in dropout=0.1 activation=relu; do
+        refuses "--hidden none --$option" 2 "--${option%=*}: there is no hidden layer" \
+            train --data data --hidden none --$option
+    done
+    run "--hidden none --init" 0 train --data data --hidden none --init zeros --epochs 1 --threads 1
+    refuses "--label-smoothing to regress" 2 '--label-smoothing: the task is regress' \
+        train $small --task regress --label-smoothing 0.1
+    run "--label-smoothing 0 to regress" 0 train $small --task regress --label-smoothing 0 --epochs 1
+    refuses "--label-smoothing of multilabel, gradcheck" 2 '--label-smoothing: the task is multilabel' \
+        gradcheck --task multilabel --label-smoothing 0.1
+    refuses "--model -" 2 "--model: expected a file, found '-'" train $small --model -
+    refuses "--model /dev/stdout" 2 "--model: expected a file, found '/dev/stdout'" \
+        train $small --model /dev/stdout
+    refuses "--log -" 2 "--log: expected a file, found '-'" train $small --log -
     refuses "--class-weights x:1" 2 "'x' is none of the 3 classes" \
         train --data data --class-weights x:1
     refuses "--class-weights 1" 2 "expected CLASS:WEIGHT, found '1'" \
@@ -279,6 +313,10 @@ test_train() {
     says out '^model +small.safetensors$'
     says err '^1 thread \(--threads\); .*; 6-8-3, 83 parameters, 60 examples$'
     says err '^epoch 30/30  loss [0-9.]+  accuracy'
+    ! grep -Eq 'MAX_THREADS|DYNAMIC_ARCH' err
+    verdict "the start names the library shortly" "$(head -n 1 err)"
+    ! grep -Eq '[^a-z]-?nan|0\.00 s left' err out
+    verdict "no nan and no time that is over" "$(grep -E 'nan|0.00 s left' err | head -n 1)"
     [ -s small.safetensors ]
     verdict "train saves the model" "no file"
     [ "$(grep -c '^epoch .*/30  loss' err)" -eq 30 ]
@@ -321,6 +359,38 @@ test_train() {
     json_with valid_loss valid_accuracy
     [ -z "$(value test_loss)" ]
     verdict "keys that do not apply are absent" "test_loss is $(value test_loss)"
+
+    run "valid of a directory is its test pair" 0 train $small --epochs 1 --valid wider --log valid.jsonl
+    head -n 1 valid.jsonl | grep -q '"valid":{"path":"wider/t10k-images-idx3-ubyte"'
+    verdict "--valid of a directory is its test pair" "$(grep -o '"valid":{[^,]*' valid.jsonl)"
+    refuses "valid of a directory without a test pair" 2 'solo/train-images-idx3-ubyte is the training data' \
+        train --data solo --valid solo
+    refuses "test of a directory without a test pair" 2 'solo/train-images-idx3-ubyte is the training data' \
+        train --data solo --test ./solo
+    refuses "test on the training file" 2 'is the training data itself' \
+        train --data solo --test "$PWD/solo/train-images-idx3-ubyte"
+    run "valid of another directory's training pair" 0 train $small --valid solo --epochs 1
+
+    unset OMP_NUM_THREADS
+    processors=$(nproc)
+    run "more threads than processors" 0 train --data data --hidden 8 --epochs 1 --threads $((processors + 1))
+    [ "$(grep -c "^--threads: $((processors + 1)) threads .* the $processors CPU" err)" -eq 1 ]
+    verdict "one warning of too many threads" "$(head -n 2 err)"
+    run "more threads than processors, quietly" 0 train --data data --hidden 8 --epochs 1 --quiet \
+        --threads $((processors + 1))
+    silent err
+    run "as many threads as processors" 0 train --data data --hidden 8 --epochs 1 --threads "$processors"
+    ! grep -q '^--threads:' err
+    verdict "no warning of as many threads" "$(head -n 1 err)"
+
+    SLURM_JOB_ID=4711 "$gemmlp" train $small --epochs 3 --log settings.jsonl --quiet >/dev/null
+    head -n 1 settings.jsonl >settings
+    for setting in '"lr":0\.[0-9]' '"momentum":0\.9' '"beta2":0\.9[0-9]*' '"epsilon":1e-8' \
+        '"weight_decay":0\.0' '"warmup":0\.3' '"schedule_factor":0\.0001' '"schedule_epochs":[1-9]' \
+        '"slurm_job_id":"4711"' "\"host\":\"$(uname -n)\"" "\"directory\":\"$PWD\""; do
+        grep -q "$setting" settings
+        verdict "the log's run has $setting" "$(grep -o '"training":{[^}]*' settings)"
+    done
 
     run "train to regress" 0 train $small --task regress --epochs 2 --json
     json_with test_loss rmse r2
@@ -394,8 +464,13 @@ test_models() {
     run "predict to a link" 0 predict small.safetensors --data data --output link.csv --threads 1
     [ -L link.csv ] && head -n 1 p.csv | grep -qx 'example,prediction'
     verdict "predict keeps a link and replaces its file" "it does not"
-    refuses "predict --json without --output" 2 'needs --output' \
-        predict small.safetensors --data data --json
+    for place in '' '--output -' '--output /dev/stdout'; do
+        refuses "predict --json ${place:-without --output}" 2 'needs --output' \
+            predict small.safetensors --data data --json $place
+    done
+    run "predict --output -" 0 predict small.safetensors --data data --output - --threads 1
+    [ "$(wc -l <out)" -eq 10 ] && [ ! -e ./- ]
+    verdict "predict --output - prints" "$(wc -l <out) lines"
 
     cp data/t10k-images-idx3-ubyte alone-images-idx3-ubyte
     run "predict for images without labels" 0 predict small.safetensors --data alone-images-idx3-ubyte \
@@ -419,6 +494,21 @@ test_models() {
     says out 'class 2 +20 \(33\.33 %\)'
     run "info --data --json" 0 info --data data --json
     json_with train test examples class_counts
+    run "info --data without targets" 0 info --data alone-images-idx3-ubyte
+    says out '^ +targets +none$'
+    run "info --data without targets, as JSON" 0 info --data alone-images-idx3-ubyte --json
+    ! grep -Eq '"(outputs|task|class_counts)"' out
+    verdict "nothing is said of targets that are none" "$(cat out)"
+    mkdir -p unnamed
+    images unnamed/plain.idx 5 2 3
+    run "info of a file that names no targets" 0 info --data unnamed/plain.idx
+    says out '^ +targets +none$'
+    refuses "info MODEL with network options" 2 '--activation: is for --inputs and --outputs' \
+        info small.safetensors --activation tanh
+    refuses "info MODEL --hidden" 2 '--hidden: is for' info small.safetensors --hidden 3
+    refuses "info --data --batch" 2 '--batch: is for a MODEL' info --data data --batch 3
+    refuses "info --machine --format" 2 '--format: is for --data' info --machine --format idx
+    run "info of a network --task" 0 info --inputs 4 --outputs 2 --task regress
     run "info --machine" 0 info --machine
     says out '^threads +[1-9]'
     run "info --machine --json" 0 info --machine --json
@@ -439,6 +529,11 @@ test_gradcheck() {
     says out '"passed": false'
     run "gradcheck of nothing" 1 gradcheck --outputs 1 # a softmax of one is 1, whatever the weights
     says err 'proves nothing'
+    timeout 1 "$gemmlp" gradcheck --inputs 400 --hidden 100 --batch 1 >out 2>err
+    name="gradcheck of many parameters"
+    says err '^all 40504 parameters are checked one by one; --samples 1000 '
+    run "gradcheck of a few of many parameters" 0 gradcheck --inputs 400 --hidden 100 --batch 1 --samples 20
+    silent err
     for task in classify regress multilabel; do
         run "gradcheck --task $task" 0 gradcheck --task "$task" --activation gelu
     done
@@ -453,13 +548,51 @@ paths_add_up() {
     verdict "$name, the paths add up" "$(grep '^      ' out)"
 }
 
+# The page's formula of dC0/da, worked out by awk, against the derivative by the library.
+explain_losses() {
+    run "explain a softmax, as JSON" 0 explain small.safetensors --data data --weight 1,2,7 --json
+    ! grep -q '"da_dz"' out
+    verdict "nor in JSON" "$(cat out)"
+    for loss in cross_entropy quadratic half_quadratic mse mae huber; do
+        "$gemmlp" train $small --epochs 1 --output-activation sigmoid --loss $loss --quiet \
+            --model loss.safetensors >/dev/null
+        run "explain $loss, as JSON" 0 explain loss.safetensors --data data --weight 1,2,7 --json
+        derivative=$(value dC_da)
+        run "explain $loss" 0 explain loss.safetensors --data data --weight 1,2,7
+        says out "\(from $loss, at a = "
+        a=$(sed -n 's/.*(from .*, at a = \([^,]*\), y = .*/\1/p' out)
+        y=$(sed -n 's/.*(from .*, y = \([^,)]*\).*/\1/p' out)
+        # As awk writes it; outputs of a sigmoid are too near to y to be cut.
+        formula=$(sed -n 's/^  dC0\/da^(1)_2 = \(.*[^ ]\)  *= .*(from.*/\1/p' out |
+            sed 's/2 (/2 * (/; s/a (1/a * (1/; s/, cut to -1 .. 1//')
+        awk -v a="$a" -v y="$y" -v n=3 -v d="$derivative" "
+            function sign(x) { return (x > 0) - (x < 0) }
+            BEGIN { error = (${formula:-0}) - d
+                    exit !(d != 0 && error < 1e-5 && error > -1e-5) }"
+        verdict "the formula of $loss gives its derivative" "'$formula' at a = $a, y = $y, not $derivative"
+    done
+}
+
 test_explain() {
     run "explain" 0 explain small.safetensors --data data --example 1
     says out '^example 1 of data/t10k-images-idx3-ubyte: label 1, prediction [0-2] '
     says out 'dC0/dw'
     says out 'really changes by'
+    [ "$(grep -o '^w^(.)' out | tr -d '\n')" = 'w^(1)w^(0)' ]
+    verdict "explain shows a weight of each layer, the last first" "$(grep '^w^' out)"
+    head -n 2 out | tail -n 1 | grep -qxF '  dC0/dw_jk = dz_j/dw_jk * da_j/dz_j * dC0/da_j'
+    verdict "explain opens with the chain rule" "$(head -n 2 out)"
+    says out '^w\^\(0\)_.*from feature [0-5], the pixel in row [01], column [0-2] of 2 x 3$'
+    says out 'average over the first 9 examples'
+    says out '^The ratio .* tends to 1 as h goes to 0'
+    run "explain --largest" 0 explain small.safetensors --data data --largest 3
     [ "$(grep -c '^w^([01])_' out)" -eq 3 ]
-    verdict "explain shows three weights" "$(grep -c '^w^([01])_' out)"
+    verdict "explain --largest 3 shows three weights" "$(grep -c '^w^([01])_' out)"
+    awk '/^  dC0\/dw\^.* = / { size = $NF < 0 ? -$NF : $NF
+                             if (lines++ && size > last) wrong = 1
+                             last = size }
+         END { exit wrong || lines != 3 }' out
+    verdict "explain --largest 3 sorts them" "$(grep ' dC0/dw' out)"
     ! LC_ALL=C grep -q '[^ -~]' out
     verdict "explain in ASCII" "$(LC_ALL=C grep '[^ -~]' out | head -n 1)"
     run "explain a hidden weight" 0 explain small.safetensors --data data --example 2 --weight 0,3,5 --nudge 1e-4
@@ -469,6 +602,10 @@ test_explain() {
     paths_add_up
     run "explain an output weight" 0 explain small.safetensors --data data --weight 1,2,7
     says out 'softmax: not a_2 alone'
+    says out '^  dC0/dz\^\(1\)_2 = sum_i da_i/dz_2 \* dC0/da_i .*a_2 - y_2 = '
+    ! grep -Eq 'da\^\(1\)_2/dz\^\(1\)_2|1 - a' out
+    verdict "no factor that is not in the product" "$(grep 'da^(1)' out)"
+    explain_losses
     [ "$(grep -c 'ratio \(0\.9[5-9]\|1\.0[0-4]\)' out)" -eq 2 ]
     verdict "a nudge does what the derivative says" "$(grep ratio out)"
     run "train a deeper network" 0 train --data data --hidden 8,8 --activation tanh --epochs 2 \
@@ -552,13 +689,28 @@ test_outputs() {
     refuses "a log in a missing directory" 1 'missing/r.jsonl: ' train $small --log missing/r.jsonl
     refuses "predictions in a missing directory" 1 'missing/p.csv' \
         predict small.safetensors --data data --output missing/p.csv
+    ln -s missing/m.safetensors dangling.safetensors
+    refuses "a model behind a link into nowhere" 1 'dangling.safetensors: ' \
+        train $small --model dangling.safetensors
+    ! grep -q '^epoch' err
+    verdict "that is told before training" "$(grep '^epoch' err | head -n 1)"
     if [ "$(id -u)" -ne 0 ]; then
         mkdir -p locked
+        : >read-only.safetensors
+        chmod 400 read-only.safetensors
+        refuses "a read-only model" 1 'read-only.safetensors: ' train $small --model read-only.safetensors
         chmod 500 locked
         refuses "a directory without permission" 1 'locked/m.safetensors: ' \
             train $small --model locked/m.safetensors
     fi
     # Root works on a node of its own: a program that is broken must not cost the machine its device.
+    { # more than any buffer of stdio
+        be32 2051
+        be32 20000
+        be32 2
+        be32 3
+        head -c 120000 /dev/zero
+    } >many-images-idx3-ubyte
     full=/dev/full
     if [ "$(id -u)" -eq 0 ]; then
         full=$dir/full
@@ -581,7 +733,10 @@ test_outputs() {
         says err '/full: .*No space left'
         says out '^test accuracy'
         run "full predictions" 1 predict small.safetensors --data data --output "$full"
-        says err '/full: No space left'
+        says err '/full: could not write: No space left'
+        run "full predictions, many of them" 1 predict small.safetensors --data many-images-idx3-ubyte \
+            --output "$full"
+        says err '/full: could not write: No space left'
         [ -c "$full" ]
         verdict "devices are written to, not replaced" "the device is a file now"
     else
@@ -619,12 +774,84 @@ test_disk_full() {
     verdict "the model from before survives a full disk" "it changed"
     run "predict to a full disk" 1 predict small.safetensors --data data --proba --part train \
         --output small/p.csv
-    says err 'small/p.csv: No space left'
+    says err 'small/p.csv: could not write: No space left'
     cmp -s before.csv small/p.csv
     verdict "the predictions from before survive a full disk" "they changed"
     [ "$(ls small)" = "$(printf 'fill\nm.safetensors\np.csv')" ]
     verdict "a full disk leaves no temporary files" "$(ls small)"
     umount small && mounted=
+}
+
+# Two names of one file: each is refused before anything is written, and nothing has changed.
+test_same_files() {
+    mkdir -p same
+    cp data/* same/
+    cp small.safetensors same/m.safetensors
+    printf 'epochs = 1\n' >same/c.ini
+    ln same/train-images-idx3-ubyte same/hard
+    ln -s train-labels-idx1-ubyte same/soft
+    ln -s new.safetensors same/dangling
+    cksum same/* 2>/dev/null >before
+    options="--data same --hidden 8 --threads 1 --epochs 1"
+    while read -r first second arguments; do
+        refuses "one file: $arguments" 2 "$first [^ ]+ and $second [^ ]+ are the same file" \
+            $arguments
+    done <<END
+--model --log train $options --model same/new --log same/new
+--model --log train $options --model same/new --log ./same/../same/new
+--model --log train $options --model same/new.safetensors --log same/dangling
+--model --log train $options --model same/dangling --log same/new.safetensors
+--model --data train $options --model same/train-images-idx3-ubyte
+--model --data train $options --model same/hard
+--model --data train $options --model same/soft
+--model --test train $options --model same/t10k-labels-idx1-ubyte
+--model --valid train --data solo --hidden 8 --valid same/t10k-images-idx3-ubyte --model same/t10k-images-idx3-ubyte
+--log --data train $options --log same/train-labels-idx1-ubyte
+--log --config train $options --log same/c.ini --config ./same/c.ini
+--model --config train $options --model same/c.ini --config same/c.ini
+--output MODEL predict same/m.safetensors --data data --output ./same/m.safetensors
+--output --data predict small.safetensors --data same --output same/t10k-images-idx3-ubyte
+--output --data predict small.safetensors --data same --output same/t10k-labels-idx1-ubyte
+END
+    cksum same/* 2>/dev/null >after
+    cmp -s before after
+    verdict "files that were refused are as they were" "$(diff before after)"
+    run "one device" 0 train $options --model /dev/null --log /dev/null
+}
+
+# A model whose first class has a name that would clear the screen.
+test_control_characters() {
+    size=$(od -An -tu8 -N8 small.safetensors | tr -d ' ')
+    tail -c +9 small.safetensors | head -c "$size" >header
+    cat >added <<'END'
+,"classes":"[\"\\u001b[2Jx\",\"1\",\"2\"]"
+END
+    awk 'NR == FNR { added = $0; next }
+         { at = index($0, "},\"layers.0.weight\"")
+           printf "%s%s%s", substr($0, 1, at - 1), added, substr($0, at) }' added header >named
+    length=$(wc -c <named)
+    while [ $((length % 8)) -ne 0 ]; do
+        printf ' ' >>named
+        length=$((length + 1))
+    done
+    {
+        for unit in 1 256 65536 16777216; do
+            printf "\\$(printf '%03o' $((length / unit % 256)))"
+        done
+        printf '\000\000\000\000'
+        cat named
+        tail -c +$((9 + size)) small.safetensors
+    } >named.safetensors
+    for line in "info named.safetensors" "eval named.safetensors --data data --confusion" \
+        "explain named.safetensors --data data --example 0"; do
+        run "control characters: $line" 0 $line
+        says out '\\x1B\[2Jx'
+        ! LC_ALL=C grep -q '[^ -~]' out
+        verdict "$name, stdout is plain" "$(LC_ALL=C grep '[^ -~]' out | head -n 1 | od -c | head -n 2)"
+    done
+    refuses "control characters in a message" 3 '\\x1B' info "$(printf 'no\033[2J')"
+    ! LC_ALL=C grep -q '[^ -~]' err
+    verdict "stderr is plain" "it is not"
 }
 
 test_divergence() {
@@ -681,7 +908,17 @@ test_config() {
     refuses "config in config" 2 "c.ini:1: 'config' is for the command line only" \
         train --data data --config c.ini
     config "hidden = $(printf '1,%.0s' 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0)1$(printf '%200s' '')"
-    refuses "config with a long line" 2 'c.ini:1: line is longer than' train --data data --config c.ini
+    refuses "config with a long line" 2 'c.ini:1: line is longer than the 198 characters' \
+        train --data data --config c.ini
+    config 'epochs = 2' 'hidden = "5,4"'
+    refuses "config with a quoted value" 2 "c.ini:2: hidden: .*; values are written without quotes" \
+        train --data data --config c.ini
+    config "model = 'm.safetensors'"
+    refuses "config with a quoted path" 2 "c.ini:1: model: .*; values are written without quotes" \
+        train --data data --config c.ini
+    config 'lr = 0.1 # fast'
+    refuses "config with another comment" 2 "c.ini:1: lr: .*; a comment behind a value begins with ' ;'" \
+        train --data data --config c.ini
     refuses "config that is missing" 2 'no.ini: No such file' train --data data --config no.ini
     refuses "config that is a directory" 2 'empty: Is a directory' train --data data --config empty
 }
@@ -690,7 +927,7 @@ test_config() {
 
 # On a pseudo-terminal of 60 columns, by script(1) of util-linux; the transcript is left in the file tty.
 on_terminal() {
-    script -qec "stty cols 60; $1 '$gemmlp' train --data '$datasets/mnist' --hidden 16 --epochs 1 \
+    script -qec "stty cols 60; $1 '$gemmlp' train --data '$datasets/mnist' --hidden 16 --epochs 3 \
         --threads 1 --batch 20" /dev/null </dev/null >tty 2>&1
 }
 
@@ -741,6 +978,13 @@ test_mnist() {
     paths_add_up
 }
 
+# What README promises of the command with no other option.
+test_default() {
+    run "the default" 0 train --data "$datasets/mnist" --threads 1 --json --quiet
+    awk -v a="$(value test_accuracy)" 'BEGIN { exit !(a >= 0.98) }'
+    verdict "the default reaches 98 %" "accuracy $(value test_accuracy)"
+}
+
 test_help
 test_usage
 test_train
@@ -752,10 +996,13 @@ test_bad_data
 test_bad_models
 test_outputs
 test_disk_full
+test_same_files
+test_control_characters
 test_divergence
 test_config
 test_terminal
 test_mnist
+test_default
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

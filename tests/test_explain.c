@@ -132,8 +132,7 @@ static double cost_moved(struct setting *s, size_t examples, size_t first, doubl
     return cost;
 }
 
-/* ---- one weight
- * ---------------------------------------------------------------------------------- */
+/* ---- one weight ------------------------------------------------------------------------------ */
 
 static void check_factors(const gemmlp_explanation *e, const struct setting *s)
 {
@@ -267,8 +266,7 @@ static void test_model_is_unchanged(void **state)
     setting_free(&s);
 }
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void assert_refused(const struct setting *s, size_t example, size_t layer, size_t j,
                            size_t k, const char *what)
@@ -315,8 +313,7 @@ static void test_refusals(void **state)
     setting_free(&s);
 }
 
-/* ---- the largest gradients
- * ----------------------------------------------------------------------- */
+/* ---- the largest gradients ------------------------------------------------------------------- */
 
 static void test_largest_gradients(void **state)
 {

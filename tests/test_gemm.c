@@ -6,8 +6,8 @@
  * Stability of Numerical Algorithms", 2002, section 3.5), with row a_i of op(A) and column b_j of
  * op(B),
  *
- *     |computed - exact|_ij  <=  g (|alpha| |a_i| |b_j|  +  |beta| |C0_ij|),    g = (k + 2) u / (1
- * - (k + 2) u)
+ *     |computed - exact|_ij  <=  g (|alpha| |a_i| |b_j|  +  |beta| |C0_ij|),
+ *     g = (k + 2) u / (1 - (k + 2) u)
  *
  * where sum_l |a_il| |b_lj| was replaced by |a_i| |b_j|, Euclidean norms (Cauchy and Schwarz).
  * alpha and beta are numbers that float holds. In double the reference errs as much itself: both
@@ -351,8 +351,8 @@ static void check_epilogue(const struct gemm_provider *provider, const struct ge
     free(seen);
 }
 
-/* Around the sizes at which the sweep cuts tiles (2048 columns, 4096 elements) and goes parallel.
- */
+/* Around the sizes at which the sweep cuts tiles (2048 columns, 4096 elements) and goes
+ * parallel. */
 static void test_epilogue(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /* test_gradients.c: back-propagation in double against finite differences: every hidden activation
  * with every output activation and every loss of the registries, in every task; shapes that are
  * multiples of nothing; dropout, label smoothing, penalties, class weights. First the worked chain
- * of "Backpropagation calculus"; and that a wrong gradient, or one that is all zero, does not pass.
- */
+ * of "Backpropagation calculus"; and that a wrong gradient, or one that is all zero, does not
+ * pass. */
 #define GEMMLP_F64
 #include "support.h"
 
@@ -23,7 +23,7 @@ static bool is(const char *name, const char *other)
     return strcmp(name, other) == 0;
 }
 
-/* ---- the worked chain ---------------------------------------------------------------------- */
+/* ---- the worked chain ------------------------------------------------------------------------ */
 
 struct core {
     struct network network;
@@ -84,7 +84,7 @@ static void test_chain(void **state)
     core_free(&core);
 }
 
-/* ---- a check of our own, which can be made to fail ------------------------------------------ */
+/* ---- a check of our own, which can be made to fail ------------------------------------------- */
 
 static double cost_of(struct core *core, const double *class_weights)
 {
@@ -174,7 +174,7 @@ static void test_class_weights(void **state)
     assert_true(gradient_error(&network, 1, none) == INFINITY); /* nothing but zeros */
 }
 
-/* ---- gemmlp_gradcheck ----------------------------------------------------------------------- */
+/* ---- gemmlp_gradcheck ------------------------------------------------------------------------ */
 
 /* The layers of sizes[0]-sizes[1]-…; all hidden ones alike. */
 static void describe(gemmlp_network *network, gemmlp_layer layers[MAX_DEPTH], const size_t *sizes,
@@ -325,8 +325,8 @@ static void test_report(void **state)
     gemmlp_gradcheck_report report;
     describe(&network, layers, sizes, "sigmoid", "tanh", 0);
 
-    /* What rounding leaves is above this tolerance: not passed, and the worst parameter is named.
-     */
+    /* What rounding leaves is above this tolerance: not passed, and the worst parameter is
+     * named. */
     gemmlp_gradcheck_options options = {.tolerance = 1e-18};
     assert_int_equal(gemmlp_gradcheck(&network, &options, &report, NULL), GEMMLP_OK);
     assert_false(report.passed);

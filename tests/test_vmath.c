@@ -116,8 +116,8 @@ static void add(struct sweep *sweep, float x)
         flush(sweep);
 }
 
-/* All 2^32 bit patterns in steps of a prime: each sign, exponent and NaN is met thousands of times.
- */
+/* All 2^32 bit patterns in steps of a prime: each sign, exponent and NaN is met thousands of
+ * times. */
 static void test_all_floats(void **state)
 {
     (void)state;

@@ -3,9 +3,9 @@
 #define CLI_COMMAND_H
 
 #if defined(__GNUC__)
-#define CLI_CLI_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#define CLI_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define CLI_CLI_PRINTF(text, first)
+#define CLI_PRINTF(text, first)
 #endif
 
 enum exit_code {

@@ -37,14 +37,21 @@ static char *read_line(char *line, int size, void *user)
     }
     reading->line++;
     if (!strchr(line, '\n') && !feof(reading->file)) {
-        char message[64];
-        snprintf(message, sizeof message, "line is longer than %d characters", size - 2);
+        char message[96];
+        snprintf(message, sizeof message, "line is longer than the %d characters there may be",
+                 size - 2);
         fail_here(reading, message);
         return NULL;
     }
     size_t blanks = strspn(line, " \t");
     memmove(line, line + blanks, strlen(line + blanks) + 1);
     return line;
+}
+
+static bool is_quoted(const char *text)
+{
+    size_t length = strlen(text);
+    return length >= 2 && (*text == '"' || *text == '\'') && text[length - 1] == *text;
 }
 
 /* The values of options point into argv; those of a file must live as long. */
@@ -60,6 +67,14 @@ static char *keep(struct args *args, const char *text)
         args->texts[args->text_count++] = copy;
     }
     return copy;
+}
+
+/* Habits of other formats that leave their marks in a value. */
+static const char *hint_for(const char *text)
+{
+    return is_quoted(text)      ? "; values are written without quotes"
+           : strstr(text, " #") ? "; a comment behind a value begins with ' ;'"
+                                : "";
 }
 
 static int take_value(void *user, const char *section, const char *name, const char *text)
@@ -83,6 +98,11 @@ static int take_value(void *user, const char *section, const char *name, const c
         fail_here(reading, message);
         return 0;
     }
+    if (is_quoted(text) && slot->arg->kind == ARG_STRING) {
+        snprintf(message, sizeof message, "%s: found %.200s%s", name, text, hint_for(text));
+        fail_here(reading, message);
+        return 0;
+    }
     const char *copy = keep(reading->args, text);
     if (!copy) {
         reading->out_of_memory = true;
@@ -99,7 +119,7 @@ static int take_value(void *user, const char *section, const char *name, const c
     void *value = slot->on_command_line ? (void *)&overridden : slot->value;
     char reason[900];
     if (!cli_arg_set(slot->arg, value, copy, reason, sizeof reason)) {
-        snprintf(message, sizeof message, "%s: %s", name, reason);
+        snprintf(message, sizeof message, "%s: %s%s", name, reason, hint_for(copy));
         fail_here(reading, message);
         return 0;
     }

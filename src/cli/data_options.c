@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/data_options.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -20,8 +21,8 @@
     }
 #define ROW_TASK                                                                                   \
     {                                                                                              \
-        "task", 0, ARG_CHOICE, "classify|regress|multilabel", AT(task),                            \
-            .help = "told by the type of the targets unless given"                                 \
+        "task", 0, ARG_NAME, "NAME", AT(task),                                                     \
+            .registry = GEMMLP_TASKS, .help = "told by the type of the targets unless given"       \
     }
 
 const struct arg cli_train_data_rows[CLI_TRAIN_DATA_ROWS] = {
@@ -29,7 +30,8 @@ const struct arg cli_train_data_rows[CLI_TRAIN_DATA_ROWS] = {
     {"test", 0, ARG_STRING, "PATH", AT(test),
      .help = "measured once, after training; a directory's test pair unless given"},
     {"valid", 0, ARG_STRING, "PATH|FRACTION", AT(valid),
-     .help = "measured after each epoch; a fraction such as 0.1 is split off the training set"},
+     .help = "measured after each epoch: a file, a directory's test pair if it has one, or a "
+             "fraction such as 0.1 that is split off the training set"},
     ROW_FORMAT,
     ROW_TASK,
 };
@@ -68,24 +70,32 @@ const char *cli_compute_provider(const struct compute_options *options)
     return automatic ? gemmlp_name(GEMMLP_PROVIDERS, 0) : options->provider;
 }
 
-static const char *const task_names[] = {
-    [GEMMLP_CLASSIFY] = "classify",
-    [GEMMLP_REGRESS] = "regress",
-    [GEMMLP_MULTILABEL] = "multilabel",
-};
+void cli_compute_remark(const struct compute_options *options, bool quiet)
+{
+    gemmlp_machine machine;
+    gemmlp_machine_get(&machine);
+    if (!quiet && options->threads > (size_t)machine.threads_affinity) {
+        fprintf(stderr,
+                "--threads: %zu threads will wait for one another on the %d %s that this "
+                "process may use\n",
+                options->threads, machine.threads_affinity,
+                machine.threads_affinity == 1 ? "CPU" : "CPUs");
+    }
+}
 
 const char *cli_task_name(gemmlp_task task)
 {
-    return task_names[task];
+    return gemmlp_name(GEMMLP_TASKS, (size_t)task);
 }
 
+/* The option's own parser has found the name in the registry. */
 gemmlp_task cli_task_named(const char *name)
 {
-    gemmlp_task task = GEMMLP_CLASSIFY;
-    while (task < GEMMLP_MULTILABEL && strcmp(task_names[task], name) != 0) {
-        task++;
+    size_t index = 0;
+    while (strcmp(gemmlp_name(GEMMLP_TASKS, index), name) != 0) {
+        index++;
     }
-    return task;
+    return (gemmlp_task)index;
 }
 
 size_t cli_model_outputs(const gemmlp_model *model)

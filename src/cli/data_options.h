@@ -29,6 +29,8 @@ gemmlp_compute cli_compute(const struct compute_options *options);
 /* The number of threads and the provider that the library will really use. */
 int cli_compute_threads(const struct compute_options *options);
 const char *cli_compute_provider(const struct compute_options *options);
+/* Says so on stderr when there are more threads than CPUs for them. */
+void cli_compute_remark(const struct compute_options *options, bool quiet);
 
 const char *cli_task_name(gemmlp_task task);
 gemmlp_task cli_task_named(const char *name);

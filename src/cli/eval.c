@@ -7,6 +7,7 @@
 #include "cli/data_options.h"
 #include "cli/record.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 
 struct eval_options {
     struct data_options data;
@@ -45,18 +46,25 @@ static int print_json(const gemmlp_model *model, const gemmlp_metrics *metrics,
     return cli_record_print(&record);
 }
 
+enum { NAME_SIZE = 128 };
+
+static const char *class_name(const gemmlp_model *model, size_t index, char *out)
+{
+    return cli_printable(gemmlp_model_class_name(model, index), out, NAME_SIZE);
+}
+
 /* Digits of the widest number and name, so that columns stay apart. */
 static int column_width(const gemmlp_model *model, const size_t *confusion, size_t classes)
 {
     size_t largest = 0, width = 0;
-    char digits[24];
+    char digits[24], name[NAME_SIZE];
     for (size_t i = 0; i < classes * classes; i++) {
         largest = confusion[i] > largest ? confusion[i] : largest;
     }
     snprintf(digits, sizeof digits, "%zu", largest);
     width = strlen(digits);
     for (size_t i = 0; i < classes; i++) {
-        size_t length = strlen(gemmlp_model_class_name(model, i));
+        size_t length = strlen(class_name(model, i, name));
         width = length > width ? length : width;
     }
     return width < 24 ? (int)width : 24;
@@ -64,15 +72,16 @@ static int column_width(const gemmlp_model *model, const size_t *confusion, size
 
 static void print_confusion(const gemmlp_model *model, const size_t *confusion)
 {
+    char name[NAME_SIZE];
     size_t classes = cli_model_outputs(model);
     int width = column_width(model, confusion, classes);
     printf("\nrow: label; column: prediction\n%*s", width, "");
     for (size_t said = 0; said < classes; said++) {
-        printf("  %*.*s", width, width, gemmlp_model_class_name(model, said));
+        printf("  %*.*s", width, width, class_name(model, said, name));
     }
     putchar('\n');
     for (size_t label = 0; label < classes; label++) {
-        printf("%*.*s", width, width, gemmlp_model_class_name(model, label));
+        printf("%*.*s", width, width, class_name(model, label, name));
         for (size_t said = 0; said < classes; said++) {
             printf("  %*zu", width, confusion[label * classes + said]);
         }
@@ -132,6 +141,7 @@ int cli_run_eval(const struct command *command, int argc, char **argv)
     struct subject subject = {0};
     if (cli_args_parse(&args, argc, argv, &code) &&
         cli_subject_open(&args, &options.data, false, &subject, &code)) {
+        cli_compute_remark(&options.compute, options.common.quiet);
         code = evaluate(command, &options, subject.model, subject.dataset);
     }
     cli_subject_free(&subject);

@@ -26,11 +26,12 @@ static const struct arg explain_rows[] = {
     {"weight", 0, ARG_SIZES, "L,J,K", AT(weight), .upper = ARG_SIZE_LIMIT,
      .help = "the weight of layer L to neuron J from neuron K, all counted from 0"},
     {"largest", 0, ARG_SIZE, "N", AT(largest), .lower = 1, .upper = LARGEST_LIMIT,
-     .help = "the N weights with the largest |dC0/dw|, unless --weight is given"},
+     .help = "the N weights of the whole network with the largest |dC0/dw|; unless given, the "
+             "largest of each layer, from the last layer to the first"},
     {"nudge", 0, ARG_REAL, "X", AT(nudge), .range = RANGE_ANY,
      .help = "by how much each weight is changed, to see what the cost really does"},
     {"average", 0, ARG_SIZE, "N", AT(average), .upper = ARG_SIZE_LIMIT,
-     .help = "examples over which C is averaged; 0: all"},
+     .help = "C is averaged over the first N examples; 0: all"},
 };
 
 /* What was gathered; freed as a whole. */
@@ -64,7 +65,7 @@ static void record_paths(struct record *record, const gemmlp_explanation *w)
     cli_record_json(record, "paths", paths);
 }
 
-static json_t *weight_object(const gemmlp_explanation *w)
+static json_t *weight_object(const struct explain_page *page, const gemmlp_explanation *w)
 {
     struct record record = cli_record_begin();
     cli_record_size(&record, "layer", w->layer);
@@ -75,7 +76,9 @@ static json_t *weight_object(const gemmlp_explanation *w)
     cli_record_real(&record, "z", w->z);
     cli_record_real(&record, "a", w->a);
     cli_record_real(&record, "dz_dw", w->dz_dw);
-    cli_record_real(&record, "da_dz", w->da_dz);
+    if (!cli_explain_softmax(page, w)) {
+        cli_record_real(&record, "da_dz", w->da_dz);
+    }
     cli_record_real(&record, "dC_da", w->dC_da);
     cli_record_real(&record, "dC_dz", w->dC_dz);
     cli_record_real(&record, "dC_dw", w->dC_dw);
@@ -101,7 +104,7 @@ static int print_json(const struct explain_page *page)
         cli_record_append(&record, outputs, json_real((double)page->a[i]));
     }
     for (size_t i = 0; i < page->weight_count; i++) {
-        cli_record_append(&record, weights, weight_object(page->weights[i]));
+        cli_record_append(&record, weights, weight_object(page, page->weights[i]));
     }
     cli_record_text(&record, "data", page->path);
     cli_record_size(&record, "example", page->example);
@@ -114,7 +117,23 @@ static int print_json(const struct explain_page *page)
     return cli_record_print(&record);
 }
 
-/* Which weights: the one that was asked for, or the largest gradients. */
+/* The largest gradient of each layer: at the output the loss is seen, before it the paths. */
+static gemmlp_status choose_by_layer(const struct explain_options *options,
+                                     const gemmlp_model *model, const gemmlp_dataset *dataset,
+                                     struct gathered *g, gemmlp_error *error)
+{
+    gemmlp_status status = GEMMLP_OK;
+    for (size_t layer = gemmlp_model_network(model)->layer_count;
+         status == GEMMLP_OK && layer-- > 0;) {
+        size_t found;
+        status = gemmlp_largest_gradients(model, dataset, options->example, layer, 1,
+                                          g->indices + g->count, &found, error);
+        g->count += found;
+    }
+    return status;
+}
+
+/* Which weights: the one that was asked for, or those with the largest gradients. */
 static gemmlp_status choose(const struct explain_options *options, const gemmlp_model *model,
                             const gemmlp_dataset *dataset, struct gathered *g, gemmlp_error *error)
 {
@@ -124,6 +143,9 @@ static gemmlp_status choose(const struct explain_options *options, const gemmlp_
                                               .k = options->weight.items[2].size};
         g->count = 1;
         return GEMMLP_OK;
+    }
+    if (options->largest == 0) {
+        return choose_by_layer(options, model, dataset, g, error);
     }
     return gemmlp_largest_gradients(model, dataset, options->example, GEMMLP_ALL_LAYERS,
                                     options->largest, g->indices, &g->count, error);
@@ -163,10 +185,12 @@ static int explain(const struct command *command, const struct explain_options *
                          info.examples - 1, options->example);
     }
     size_t outputs = cli_model_outputs(model);
+    size_t layers = gemmlp_model_network(model)->layer_count;
+    size_t capacity = layers > LARGEST_LIMIT ? layers : LARGEST_LIMIT;
     struct gathered g = {
         .values = calloc(2 * outputs, sizeof *g.values),
-        .indices = calloc(LARGEST_LIMIT, sizeof *g.indices),
-        .weights = calloc(LARGEST_LIMIT, sizeof *g.weights),
+        .indices = calloc(capacity, sizeof *g.indices),
+        .weights = calloc(capacity, sizeof *g.weights),
     };
     int code;
     if (!g.values || !g.indices || !g.weights) {
@@ -178,6 +202,8 @@ static int explain(const struct command *command, const struct explain_options *
                                     .path = info.path,
                                     .example = options->example,
                                     .outputs = outputs,
+                                    .height = info.height,
+                                    .width = info.width,
                                     .y = g.values,
                                     .a = g.values + outputs,
                                     .weights = g.weights,
@@ -211,7 +237,7 @@ static bool check(const struct args *args, const struct explain_options *options
 int cli_run_explain(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
-    struct explain_options options = {.largest = 3, .average = 1000, .nudge = 1e-3};
+    struct explain_options options = {.average = 1000, .nudge = 1e-3};
     const struct arg_group groups[] = {
         ARG_GROUP("data", cli_model_data_rows, &options.data),
         ARG_GROUP("what is explained", explain_rows, &options),

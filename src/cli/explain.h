@@ -12,11 +12,15 @@ struct explain_page {
     const char *path; /* of the data */
     size_t example;
     size_t outputs;
-    const float *y; /* (outputs): targets of the example */
-    const float *a; /* (outputs): what the model says of it */
+    size_t height, width; /* of an image; 0: the features are none */
+    const float *y;       /* (outputs): targets of the example */
+    const float *a;       /* (outputs): what the model says of it */
     gemmlp_explanation *const *weights;
     size_t weight_count;
 };
+
+/* Whether the weight leads to a softmax output, where there is no chain through a_j alone. */
+bool cli_explain_softmax(const struct explain_page *page, const gemmlp_explanation *w);
 
 /* On stdout, in UTF-8 where the locale has it, else in ASCII. */
 void cli_explain_print(const struct explain_page *page);

@@ -24,7 +24,7 @@ static const struct arg check_rows[] = {
      .help = "of the network"},
     {"outputs", 0, ARG_SIZE, "N", AT(outputs), .lower = 1, .upper = ARG_COUNT_LIMIT,
      .help = "of the network"},
-    {"task", 0, ARG_CHOICE, "classify|regress|multilabel", AT(task),
+    {"task", 0, ARG_NAME, "NAME", AT(task), .registry = GEMMLP_TASKS,
      .help = "what the random targets are like"},
     {"batch", 0, ARG_SIZE, "N", AT(batch), .lower = 1, .upper = ARG_COUNT_LIMIT,
      .help = "random examples"},
@@ -72,6 +72,22 @@ static void print_text(const gemmlp_gradcheck_report *report, const gemmlp_netwo
            report->worst_backprop, report->worst_difference);
 }
 
+/* The list of all parameters of a large network is long, and each is worth several passes. */
+static void remark_on_length(const struct gradcheck_options *options, const gemmlp_network *network)
+{
+    enum { LONG_LIST = 20000 };
+    gemmlp_cost_model cost;
+    gemmlp_training training = gemmlp_training_default();
+    if (!options->common.quiet && options->samples == 0 &&
+        gemmlp_network_cost(network, &training, &cost, NULL) == GEMMLP_OK &&
+        cost.parameters > LONG_LIST) {
+        fprintf(stderr,
+                "all %zu parameters are checked one by one; --samples 1000 would check 1000 of "
+                "them, spread over all\n",
+                cost.parameters);
+    }
+}
+
 static int check(const struct command *command, const struct gradcheck_options *options,
                  const gemmlp_network *network)
 {
@@ -83,6 +99,7 @@ static int check(const struct command *command, const struct gradcheck_options *
                                          .l2 = options->objective.l2,
                                          .tolerance = options->tolerance,
                                          .seed = options->network.seed};
+    remark_on_length(options, network);
     if (gemmlp_gradcheck(network, &settings, &report, &error) != GEMMLP_OK) {
         return cli_failed(command, &error);
     }
@@ -122,10 +139,9 @@ int cli_run_gradcheck(const struct command *command, int argc, char **argv)
         .command = command, .groups = groups, .group_count = sizeof groups / sizeof *groups};
     gemmlp_network network = {0};
     if (cli_args_parse(&args, argc, argv, &code) &&
-        cli_network_options_build(command, &options.network, &options.objective, options.outputs,
-                                  &network, &code)) {
+        cli_network_options_build(command, &options.network, &options.objective,
+                                  cli_task_named(options.task), options.outputs, &network, &code)) {
         network.n_in = options.inputs;
-        network.task = cli_task_named(options.task);
         code = check(command, &options, &network);
     }
     cli_network_options_free(&network);

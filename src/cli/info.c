@@ -2,11 +2,12 @@
  * cost. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/data_options.h"
+#include "cli/files.h"
 #include "cli/info.h"
 #include "cli/network_options.h"
-#include "cli/numbers.h"
 #include "cli/report.h"
 
 struct info_options {
@@ -63,12 +64,13 @@ static int info_network(const struct command *command, const struct info_options
     if (!options->inputs || !options->outputs) {
         return cli_usage(command, "--%s is missing", options->inputs ? "outputs" : "inputs");
     }
-    if (!cli_network_options_build(command, &options->network, &objective, options->outputs,
-                                   &network, &code)) {
+    if (!cli_network_options_build(command, &options->network, &objective,
+                                   options->data.task ? cli_task_named(options->data.task)
+                                                      : GEMMLP_CLASSIFY,
+                                   options->outputs, &network, &code)) {
         return code;
     }
     network.n_in = options->inputs;
-    network.task = options->data.task ? cli_task_named(options->data.task) : GEMMLP_CLASSIFY;
     gemmlp_network resolved;
     gemmlp_layer *layers = calloc(network.layer_count, sizeof *layers);
     if (!layers) {
@@ -84,16 +86,37 @@ static int info_network(const struct command *command, const struct info_options
     return code;
 }
 
+/* With its targets, or without where there is no file of them. */
+static bool open_part(const struct command *command, const char *path, gemmlp_open_options open,
+                      gemmlp_dataset **out, int *code)
+{
+    gemmlp_error error, unlabelled_error;
+    if (gemmlp_dataset_open(path, &open, out, &error) == GEMMLP_OK) {
+        return true;
+    }
+    open.features_only = true;
+    if (gemmlp_dataset_open(path, &open, out, &unlabelled_error) == GEMMLP_OK) {
+        struct named_file files[CLI_DATA_FILES];
+        size_t count = 0;
+        free(cli_files_of_data("--data", *out, files, &count));
+        if (count == 1) {
+            return true;
+        }
+    }
+    *code = cli_failed_input(command, &error);
+    return false;
+}
+
 static int info_data(const struct command *command, const struct info_options *options)
 {
     const struct data_options *data = &options->data;
     gemmlp_dataset *train = NULL, *test = NULL;
     int code = EXIT_CODE_DONE;
     gemmlp_open_options open = {.format = data->format, .task = data->task};
-    bool opened = cli_data_open(command, data->data, &open, &train, &code);
+    bool opened = open_part(command, data->data, open, &train, &code);
     open.test = true;
     if (opened && gemmlp_dataset_has_test(data->data)) {
-        opened = cli_data_open(command, data->data, &open, &test, &code);
+        opened = open_part(command, data->data, open, &test, &code);
     }
     if (opened) {
         code = cli_info_data(command, train, test, options->common.json);
@@ -103,15 +126,61 @@ static int info_data(const struct command *command, const struct info_options *o
     return code;
 }
 
+/* What can be looked at, and the groups of options that say more of it. */
+enum info_subject {
+    SUBJECT_MODEL = 1,
+    SUBJECT_DATA = 2,
+    SUBJECT_MACHINE = 4,
+    SUBJECT_NETWORK = 8,
+    SUBJECT_ANY = 15
+};
+
+enum { GROUP_DATA, GROUP_MACHINE, GROUP_SIZES, GROUP_LAYERS, GROUP_COST, GROUP_GENERAL, GROUPS };
+
+static const struct {
+    unsigned subjects;
+    const char *condition;
+} groups_of[GROUPS] = {
+    [GROUP_DATA] = {SUBJECT_DATA, "--data"},
+    [GROUP_MACHINE] = {SUBJECT_MACHINE, "--machine"},
+    [GROUP_SIZES] = {SUBJECT_NETWORK, "--inputs and --outputs"},
+    [GROUP_LAYERS] = {SUBJECT_NETWORK, "--inputs and --outputs"},
+    [GROUP_COST] = {SUBJECT_MODEL | SUBJECT_NETWORK, "a MODEL, or --inputs and --outputs"},
+    [GROUP_GENERAL] = {SUBJECT_ANY, ""},
+};
+
+/* An option that says nothing of the subject must not be passed over in silence. */
+static bool options_fit(const struct args *args, enum info_subject subject, int *code)
+{
+    size_t slot = 0;
+    for (size_t g = 0; g < args->group_count; g++) {
+        for (size_t i = 0; i < args->groups[g].count; i++, slot++) {
+            const char *name = args->slots[slot].arg->name;
+            unsigned fits = groups_of[g].subjects;
+            fits |= strcmp(name, "task") == 0 ? SUBJECT_NETWORK : 0;
+            if (args->slots[slot].on_command_line && !(fits & subject)) {
+                *code = cli_usage(args->command, "--%s: is for %s", name, groups_of[g].condition);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static int inform(const struct args *args, const struct info_options *options)
 {
-    bool network = options->inputs || options->outputs || cli_arg_given(args, "hidden");
-    int subjects =
-        (args->operand != NULL) + (options->data.data != NULL) + options->machine + network;
-    if (subjects != 1) {
+    unsigned subject = (args->operand ? SUBJECT_MODEL : 0) |
+                       (options->data.data ? SUBJECT_DATA : 0) |
+                       (options->machine ? SUBJECT_MACHINE : 0) |
+                       (options->inputs || options->outputs ? SUBJECT_NETWORK : 0);
+    int code;
+    if (subject == 0 || (subject & (subject - 1)) != 0) {
         return cli_usage(
             args->command,
             "expected one of MODEL, --data PATH, --machine, or --inputs N --outputs N");
+    }
+    if (!options_fit(args, (enum info_subject)subject, &code)) {
+        return code;
     }
     return args->operand        ? info_model(args->command, options, args->operand)
            : options->data.data ? info_data(args->command, options)
@@ -125,12 +194,13 @@ int cli_run_info(const struct command *command, int argc, char **argv)
     struct info_options options = {.cost = {.batch = 128, .optimizer = "adam"}};
     cli_network_options_default(&options.network, 256);
     const struct arg_group groups[] = {
-        ARG_GROUP("data", cli_plain_data_rows, &options.data),
-        ARG_GROUP("machine", subject_rows, &options),
-        ARG_GROUP("network to be costed", size_rows, &options),
-        ARG_GROUP("its layers", cli_network_rows, &options.network),
-        ARG_GROUP("a training step, of that network or of a MODEL", cost_rows, &options),
-        ARG_GROUP("general", cli_common_rows, &options.common),
+        [GROUP_DATA] = ARG_GROUP("data", cli_plain_data_rows, &options.data),
+        [GROUP_MACHINE] = ARG_GROUP("machine", subject_rows, &options),
+        [GROUP_SIZES] = ARG_GROUP("network to be costed", size_rows, &options),
+        [GROUP_LAYERS] = ARG_GROUP("its layers", cli_network_rows, &options.network),
+        [GROUP_COST] =
+            ARG_GROUP("a training step, of that network or of a MODEL", cost_rows, &options),
+        [GROUP_GENERAL] = ARG_GROUP("general", cli_common_rows, &options.common),
     };
     struct args args = {.command = command,
                         .groups = groups,

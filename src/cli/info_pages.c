@@ -10,6 +10,7 @@
 #include "cli/numbers.h"
 #include "cli/record.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 
 static void print_bytes(const char *label, double bytes)
 {
@@ -50,10 +51,12 @@ static void print_layers(const gemmlp_network *network)
 static void print_classes(const gemmlp_model *model)
 {
     enum { SHOWN = 20 };
+    char name[128];
     size_t classes = cli_model_outputs(model);
     printf("%-16s%zu: ", "classes", classes);
     for (size_t i = 0; i < classes && i < SHOWN; i++) {
-        printf("%s%s", i ? ", " : "", gemmlp_model_class_name(model, i));
+        printf("%s%s", i ? ", " : "",
+               cli_printable(gemmlp_model_class_name(model, i), name, sizeof name));
     }
     printf("%s\n", classes > SHOWN ? ", ..." : "");
 }
@@ -165,7 +168,7 @@ static size_t *class_counts(const struct command *command, const gemmlp_dataset 
                             const gemmlp_dataset_info *info, int *code)
 {
     gemmlp_error error;
-    if (info->task != GEMMLP_CLASSIFY) {
+    if (!info->has_targets || info->task != GEMMLP_CLASSIFY) {
         return NULL;
     }
     size_t *counts = calloc(info->outputs, sizeof *counts);
@@ -187,7 +190,11 @@ static void print_data(const char *part, const gemmlp_dataset_info *info, const 
     if (info->height > 0) {
         printf(", %zu x %zu", info->height, info->width);
     }
-    printf("\n%-16s%zu, to %s\n", "  outputs", info->outputs, cli_task_name(info->task));
+    if (info->has_targets) {
+        printf("\n%-16s%zu, to %s\n", "  outputs", info->outputs, cli_task_name(info->task));
+    } else {
+        printf("\n%-16snone\n", "  targets");
+    }
     for (size_t i = 0; counts && i < info->outputs; i++) {
         char label[32];
         snprintf(label, sizeof label, "    class %zu", i);
@@ -203,14 +210,16 @@ static json_t *data_object(const gemmlp_dataset_info *info, const size_t *counts
     cli_record_text(&record, "path", info->path);
     cli_record_text(&record, "format", info->format);
     cli_record_text(&record, "element_type", info->element_type);
-    cli_record_text(&record, "task", cli_task_name(info->task));
+    cli_record_text(&record, "task", info->has_targets ? cli_task_name(info->task) : NULL);
     cli_record_size(&record, "examples", info->examples);
     cli_record_size(&record, "features", info->features);
     if (info->height > 0) {
         cli_record_size(&record, "height", info->height);
         cli_record_size(&record, "width", info->width);
     }
-    cli_record_size(&record, "outputs", info->outputs);
+    if (info->has_targets) {
+        cli_record_size(&record, "outputs", info->outputs);
+    }
     cli_record_size(&record, "bytes", info->bytes);
     if (counts) {
         json_t *array = json_array();

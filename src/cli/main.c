@@ -1,6 +1,7 @@
 /* main.c: the command `gemmlp`: finds the subcommand and runs it. Everything under src/cli talks to
- * the library through gemmlp.h alone; it is the only code that prints, and main the only one that
- * exits. */
+ * the library through gemmlp.h, and shares with it how files are replaced (io/atomic_file.h) and
+ * how those of a data set are called (data/idx_names.h); it is the only code that prints, and main
+ * the only one that exits. */
 #define _POSIX_C_SOURCE 200809L
 #include <fcntl.h>
 #include <locale.h>
@@ -79,15 +80,50 @@ static void print_help(FILE *stream)
     for (size_t i = 0; i < COMMANDS; i++) {
         fprintf(stream, "  %-11s%s\n", commands[i].name, commands[i].summary);
     }
-    fprintf(stream, "\n  --version  version, compiler, BLAS and features\n"
-                    "  --help     this; 'gemmlp COMMAND --help' for the options of a command\n\n"
-                    "exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad data or model file,\n"
-                    "4 training diverged and the last good state was kept\n");
+    fprintf(
+        stream,
+        "\n  --version  version, compiler, BLAS and features\n"
+        "  --help     this; 'gemmlp COMMAND --help' or 'gemmlp help COMMAND' for the options of a "
+        "command\n\n"
+        "exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad data or model file,\n"
+        "4 training diverged and the last good state was kept\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int refuse_command(const char *name)
+{
+    char message[1024];
+    cli_unknown_name("command", name, "", command_name_at, commands, message, sizeof message);
+    return cli_usage(NULL, "%s", message);
+}
+
+/* gemmlp help [COMMAND] */
+static int help(int argc, char **argv)
+{
+    char option[] = "--help";
+    if (argc == 1) {
+        print_help(stdout);
+        return EXIT_CODE_DONE;
+    }
+    if (argc > 2) {
+        return cli_usage(NULL, "help: expected one command, found '%s' too", argv[2]);
+    }
+    const struct command *command = find_command(argv[1]);
+    char *words[] = {argv[1], option, NULL};
+    return command ? command->run(command, 2, words) : refuse_command(argv[1]);
 }
 
 static int dispatch(int argc, char **argv)
 {
-    char message[1024];
     if (argc < 2) {
         print_help(stderr);
         return EXIT_CODE_USAGE;
@@ -100,13 +136,11 @@ static int dispatch(int argc, char **argv)
         print_version();
         return EXIT_CODE_DONE;
     }
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(&commands[i], argc - 1, argv + 1);
-        }
+    if (strcmp(argv[1], "help") == 0) {
+        return help(argc - 1, argv + 1);
     }
-    cli_unknown_name("command", argv[1], "", command_name_at, commands, message, sizeof message);
-    return cli_usage(NULL, "%s", message);
+    const struct command *command = find_command(argv[1]);
+    return command ? command->run(command, argc - 1, argv + 1) : refuse_command(argv[1]);
 }
 
 /* Where a standard stream is closed, the next file that is opened would take its number, and

@@ -10,6 +10,7 @@ enum { NAME_LIMIT = 64 }; /* longer names have no neighbour */
 static const struct {
     const char *singular, *plural;
 } titles[] = {
+    [GEMMLP_TASKS] = {"task", "tasks"},
     [GEMMLP_FORMATS] = {"format", "formats"},
     [GEMMLP_PREPROCESSORS] = {"preprocessing", "preprocessing"},
     [GEMMLP_ACTIVATIONS] = {"activation", "activations"},

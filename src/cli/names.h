@@ -24,6 +24,6 @@ void cli_unknown_name(const char *kind, const char *found, const char *prefix, n
                       const void *list, char *message, size_t size);
 
 /* Appends formatted text to the string in message[size]; what does not fit is cut. */
-void cli_append(char *message, size_t size, const char *format, ...) CLI_CLI_PRINTF(3, 4);
+void cli_append(char *message, size_t size, const char *format, ...) CLI_PRINTF(3, 4);
 
 #endif

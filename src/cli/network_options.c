@@ -31,7 +31,8 @@ const struct arg cli_objective_rows[CLI_OBJECTIVE_ROWS] = {
     {"loss", 0, ARG_NAME, "NAME", AT(loss), .registry = GEMMLP_LOSSES,
      .help = "cross_entropy, or mse to regress, unless given"},
     {"label-smoothing", 0, ARG_REAL, "S", AT(label_smoothing), .range = RANGE_SHARE,
-     .help = "train classes towards (1 - S) y + S / outputs, S in [0, 1)"},
+     .help = "train classes towards (1 - S) y + S / outputs, S in [0, 1); to classify only, and 0 "
+             "unless given where the loss is not cross_entropy"},
     {"l1", 0, ARG_REAL, "X", AT(l1), .range = RANGE_NOT_NEGATIVE,
      .help = "adds X sum |w| to the cost"},
     {"l2", 0, ARG_REAL, "X", AT(l2), .range = RANGE_NOT_NEGATIVE,
@@ -53,8 +54,12 @@ void cli_objective_options_default(struct objective_options *options)
 static bool fits(const struct command *command, const char *option, const struct arg_list *list,
                  size_t layers, int *code)
 {
-    if (list->count <= 1 || list->count == layers) {
+    if (list->count == 0 || list->count == layers || (list->count == 1 && layers > 0)) {
         return true;
+    }
+    if (layers == 0) {
+        *code = cli_usage(command, "--%s: there is no hidden layer that it could be for", option);
+        return false;
     }
     *code = cli_usage(
         command, "--%s: %zu values for %zu hidden layers; expected one for all, or one for each",
@@ -69,10 +74,15 @@ static size_t item_of(const struct arg_list *list, size_t layer)
 }
 
 bool cli_network_options_build(const struct command *command, const struct network_options *options,
-                               const struct objective_options *objective, size_t outputs,
-                               gemmlp_network *network, int *code)
+                               const struct objective_options *objective, gemmlp_task task,
+                               size_t outputs, gemmlp_network *network, int *code)
 {
     size_t hidden = options->hidden.count;
+    if (objective->label_smoothing > 0 && task != GEMMLP_CLASSIFY) {
+        *code = cli_usage(command, "--label-smoothing: the task is %s, which has no classes",
+                          gemmlp_name(GEMMLP_TASKS, (size_t)task));
+        return false;
+    }
     bool init_for_output = options->init.count == hidden + 1;
     if (!fits(command, "activation", &options->activation, hidden, code) ||
         !fits(command, "dropout", &options->dropout, hidden, code) ||
@@ -102,6 +112,7 @@ bool cli_network_options_build(const struct command *command, const struct netwo
     *network = (gemmlp_network){
         .layer_count = hidden + 1,
         .layers = layers,
+        .task = task,
         .loss = objective->loss,
         .label_smoothing = objective->label_smoothing > 0 ? objective->label_smoothing : 0,
         .seed = options->seed,

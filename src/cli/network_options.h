@@ -29,11 +29,11 @@ extern const struct arg cli_objective_rows[CLI_OBJECTIVE_ROWS];
 void cli_network_options_default(struct network_options *options, size_t hidden);
 void cli_objective_options_default(struct objective_options *options);
 
-/* Layers for the options (n_in, task, preprocess are left to the caller); false: *code is the exit
+/* Layers for the options (n_in, preprocess are left to the caller); false: *code is the exit
  * code and a message has been printed. Freed by cli_network_options_free. */
 bool cli_network_options_build(const struct command *command, const struct network_options *options,
-                               const struct objective_options *objective, size_t outputs,
-                               gemmlp_network *network, int *code);
+                               const struct objective_options *objective, gemmlp_task task,
+                               size_t outputs, gemmlp_network *network, int *code);
 void cli_network_options_free(gemmlp_network *network);
 
 /* "784-256-10" */

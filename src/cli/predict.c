@@ -5,6 +5,7 @@
  *   multilabel   example,0,1,2 …                     0 or 1 each; likewise
  *   regress      example,prediction                  or one column for each output
  */
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,9 +13,10 @@
 #include <string.h>
 
 #include "cli/data_options.h"
-#include "cli/output.h"
+#include "cli/files.h"
 #include "cli/record.h"
 #include "cli/report.h"
+#include "io/atomic_file.h"
 
 struct predict_options {
     struct data_options data;
@@ -43,6 +45,7 @@ struct prediction {
     gemmlp_task task;
     size_t outputs;
     FILE *stream;
+    int write_error; /* errno of the first write that failed */
 };
 
 static void write_field(FILE *stream, const char *text)
@@ -128,7 +131,7 @@ static bool write_example(const struct prediction *p, size_t example, const floa
     return true;
 }
 
-static bool write_all(const struct prediction *p, int *code)
+static bool write_all(struct prediction *p, int *code)
 {
     gemmlp_dataset_info info;
     gemmlp_error error;
@@ -153,10 +156,12 @@ static bool write_all(const struct prediction *p, int *code)
         if (first == 0 && good) {
             write_header(p);
         }
-        for (size_t i = 0; good && i < count; i++) {
+        for (size_t i = 0; good && i < count && !ferror(p->stream); i++) {
+            errno = 0;
             good = write_example(p, first + i, a + i * p->outputs, code);
         }
         if (ferror(p->stream)) {
+            p->write_error = errno;
             break; /* told when the output is committed, or by main */
         }
     }
@@ -164,27 +169,54 @@ static bool write_all(const struct prediction *p, int *code)
     return good;
 }
 
+/* The file is there whole, or as it was before. */
+static int write_file(struct prediction *p, const char *path)
+{
+    int code = EXIT_CODE_DONE;
+    struct atomic_file file;
+    gemmlp_error error;
+    if (gm_atomic_open(&file, path, &error) != GEMMLP_OK) {
+        return cli_failed(p->command, &error);
+    }
+    p->stream = file.stream;
+    if (!write_all(p, &code)) {
+        gm_atomic_abort(&file);
+        return code;
+    }
+    errno = p->write_error; /* what commit says of a stream that has failed before */
+    return gm_atomic_commit(&file, &error) == GEMMLP_OK ? code : cli_failed(p->command, &error);
+}
+
+static bool output_apart(const struct prediction *p, int *code)
+{
+    struct named_file files[2 + CLI_DATA_FILES] = {{"--output", p->options->output, true},
+                                                   {"MODEL", p->model_path, false}};
+    size_t count = 2;
+    char *text = cli_files_of_data("--data", p->dataset, files, &count);
+    bool apart = cli_files_apart(p->command, files, count, code);
+    free(text);
+    return apart;
+}
+
 static int predict(struct prediction *p)
 {
     int code = EXIT_CODE_DONE;
-    struct output_file output;
     const struct predict_options *options = p->options;
+    bool to_stdout = !options->output || cli_path_is_stdout(options->output);
     if (options->proba && p->task == GEMMLP_REGRESS) {
         return cli_usage(p->command, "--proba: the model's task is regress, which has no classes");
     }
-    if (!cli_output_open(&output, options->output)) {
-        return EXIT_CODE_FAILED;
-    }
-    p->stream = output.stream;
-    if (!write_all(p, &code)) {
-        cli_output_abandon(&output);
+    if (!output_apart(p, &code)) {
         return code;
     }
-    if (!cli_output_commit(&output)) {
-        return EXIT_CODE_FAILED;
+    if (!to_stdout) {
+        code = write_file(p, options->output);
+    } else {
+        p->stream = stdout;
+        write_all(p, &code);
     }
-    if (!options->common.json) {
-        return EXIT_CODE_DONE;
+    if (code != EXIT_CODE_DONE || !options->common.json) {
+        return code;
     }
     gemmlp_dataset_info info;
     struct record record = cli_record_begin();
@@ -211,7 +243,8 @@ int cli_run_predict(const struct command *command, int argc, char **argv)
                         .operand_required = true};
     struct subject subject = {0};
     if (cli_args_parse(&args, argc, argv, &code)) {
-        if (options.common.json && !options.output) {
+        cli_compute_remark(&options.compute, options.common.quiet);
+        if (options.common.json && (!options.output || cli_path_is_stdout(options.output))) {
             code = cli_usage(command, "--json: needs --output, for the predictions go to stdout");
         } else if (cli_subject_open(&args, &options.data, true, &subject, &code)) {
             code = predict(&(struct prediction){.command = command,

@@ -12,6 +12,9 @@
 /* Seconds between plain lines inside an epoch: enough to see that it lives, in a job's output. */
 static const double plain_interval = 10;
 
+/* Fewer seconds are over before anyone has read them. */
+static const double shortest_left = 0.05;
+
 enum { LINE_SIZE = 512 };
 
 struct progress_view cli_progress_begin(bool quiet)
@@ -48,6 +51,9 @@ static void append_loss(char *line, size_t columns, const char *prefix,
                         const gemmlp_metrics *metrics)
 {
     char field[64];
+    if (isnan(metrics->loss)) {
+        return;
+    }
     snprintf(field, sizeof field, "%sloss %.4f", prefix, metrics->loss);
     append_field(line, columns, field);
 }
@@ -68,6 +74,9 @@ static void append_score(char *line, size_t columns, const char *prefix,
 static void append_speed(char *line, size_t columns, const gemmlp_progress *progress)
 {
     char field[64];
+    if (!isfinite(progress->examples_per_second) || !isfinite(progress->gflops)) {
+        return;
+    }
     snprintf(field, sizeof field, "%.0f examples/s", progress->examples_per_second);
     append_field(line, columns, field);
     snprintf(field, sizeof field, "%.1f GFLOP/s", progress->gflops);
@@ -78,11 +87,11 @@ static void append_time_left(char *line, size_t columns, const struct progress_v
                              const gemmlp_progress *progress, double now)
 {
     double steps = (double)progress->steps_per_epoch * (double)progress->epochs;
-    double left = steps - (double)progress->step;
-    if (progress->step > 0 && left > 0 && !progress->finished) {
+    double steps_left = steps - (double)progress->step;
+    double left = (now - view->started) / (double)progress->step * steps_left;
+    if (progress->step > 0 && left >= shortest_left && !progress->finished) {
         char duration[48], field[64];
-        cli_format_duration((now - view->started) / (double)progress->step * left, duration,
-                            sizeof duration);
+        cli_format_duration(left, duration, sizeof duration);
         snprintf(field, sizeof field, "%s left", duration);
         append_field(line, columns, field);
     }

@@ -116,19 +116,32 @@ json_t *cli_record_take(struct record *record)
     return object;
 }
 
-char *cli_record_line(struct record *record)
+/* As gm_json_text does it, so that nothing is lost in silence where memory is short. Frees the
+ * object. */
+static char *dump(struct record *record, size_t flags)
 {
     json_t *object = cli_record_take(record);
-    char *line = object ? json_dumps(object, JSON_COMPACT | DUMP_FLAGS) : NULL;
+    size_t length = object ? json_dumpb(object, NULL, 0, flags) : 0;
+    char *text = length ? malloc(length + 1) : NULL;
+    if (text && json_dumpb(object, text, length, flags) != length) {
+        free(text);
+        text = NULL;
+    }
+    if (text) {
+        text[length] = '\0';
+    }
     json_decref(object);
-    return line;
+    return text;
+}
+
+char *cli_record_line(struct record *record)
+{
+    return dump(record, JSON_COMPACT | DUMP_FLAGS);
 }
 
 int cli_record_print(struct record *record)
 {
-    json_t *object = cli_record_take(record);
-    char *text = object ? json_dumps(object, DUMP_FLAGS) : NULL;
-    json_decref(object);
+    char *text = dump(record, DUMP_FLAGS);
     if (!text) {
         return cli_failed_memory("the results as JSON");
     }

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/terminal.h"
+
 static void print_message(const char *format, va_list arguments)
 {
-    fputs("gemmlp: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    char message[4096], shown[4096];
+    vsnprintf(message, sizeof message, format, arguments);
+    fprintf(stderr, "gemmlp: %s\n", cli_printable(message, shown, sizeof shown));
 }
 
 void cli_complain(const char *format, ...)

@@ -6,10 +6,10 @@
 #include "gemmlp.h"
 
 /* "gemmlp: MESSAGE" */
-void cli_complain(const char *format, ...) CLI_CLI_PRINTF(1, 2);
+void cli_complain(const char *format, ...) CLI_PRINTF(1, 2);
 
 /* The same and "see 'gemmlp COMMAND --help'"; returns EXIT_CODE_USAGE. command may be NULL. */
-int cli_usage(const struct command *command, const char *format, ...) CLI_CLI_PRINTF(2, 3);
+int cli_usage(const struct command *command, const char *format, ...) CLI_PRINTF(2, 3);
 
 /* A failure of the library while it read input (data, model), or while it did anything else. They
  * differ in GEMMLP_IO only: a file that cannot be read is bad input, a full disk is not. */

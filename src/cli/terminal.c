@@ -3,6 +3,7 @@
 #include "cli/terminal.h"
 
 #include <langinfo.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -46,6 +47,31 @@ size_t cli_text_columns(const char *text)
         columns += ((unsigned char)*text & 0xC0) != 0x80; /* not a continuation byte */
     }
     return columns;
+}
+
+/* C0 controls, DEL, and C1 controls as UTF-8 writes them: C2 80 .. C2 9F. */
+static bool is_control(const unsigned char *at)
+{
+    return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0);
+}
+
+const char *cli_printable(const char *text, char *out, size_t size)
+{
+    char *end = out;
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool control = is_control(at);
+        if (size - (size_t)(end - out) <= (control ? sizeof "\\xNN" : 1)) {
+            break;
+        }
+        if (control) {
+            at += at[0] == 0xC2;
+            end += snprintf(end, sizeof "\\xNN", "\\x%02X", (unsigned)*at);
+        } else {
+            *end++ = (char)*at;
+        }
+    }
+    *end = '\0';
+    return out;
 }
 
 double cli_clock(void)

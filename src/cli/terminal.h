@@ -15,6 +15,10 @@ size_t cli_stderr_columns(void);
 /* Columns that a string takes in a terminal, one for each character of a UTF-8 text. */
 size_t cli_text_columns(const char *text);
 
+/* `text` with control characters written as \xNN, so that a name in a file cannot command the
+ * terminal; what does not fit in out[size] is cut. Returns out. */
+const char *cli_printable(const char *text, char *out, size_t size);
+
 /* Seconds of a clock that only goes forward. */
 double cli_clock(void);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/files.h"
 #include "cli/numbers.h"
-#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
@@ -34,6 +34,21 @@ static bool matches(const struct train_run *run, const char *option, const gemml
     return false;
 }
 
+/* To measure on what was learnt by heart says nothing of new data. */
+static bool is_other(const struct train_run *run, const char *option, const char *path,
+                     const gemmlp_dataset *other, int *code)
+{
+    gemmlp_dataset_info train, info;
+    gemmlp_dataset_info_get(run->train, &train);
+    gemmlp_dataset_info_get(other, &info);
+    if (!cli_files_same(train.path, info.path)) {
+        return true;
+    }
+    *code = cli_usage(run->command, "--%s: %s%s is the training data itself", option,
+                      strcmp(path, info.path) == 0 ? "" : "all that is found there, ", info.path);
+    return false;
+}
+
 static bool open_other(const struct train_run *run, const char *option, const char *path, bool test,
                        gemmlp_dataset **out, int *code)
 {
@@ -45,7 +60,8 @@ static bool open_other(const struct train_run *run, const char *option, const ch
         .task = cli_task_name(train.task),
         .outputs = train.task == GEMMLP_CLASSIFY ? train.outputs : 0,
     };
-    return cli_data_open(run->command, path, &open, out, code) && matches(run, option, *out, code);
+    return cli_data_open(run->command, path, &open, out, code) &&
+           is_other(run, option, path, *out, code) && matches(run, option, *out, code);
 }
 
 static bool split_valid(struct train_run *run, double fraction, int *code)
@@ -80,7 +96,8 @@ static bool open_data(struct train_run *run, int *code)
     }
     return cli_parse_real(data->valid, &fraction)
                ? split_valid(run, fraction, code)
-               : open_other(run, "valid", data->valid, false, &run->valid, code);
+               : open_other(run, "valid", data->valid, gemmlp_dataset_has_test(data->valid),
+                            &run->valid, code);
 }
 
 static bool make_model(struct train_run *run, int *code)
@@ -91,11 +108,10 @@ static bool make_model(struct train_run *run, int *code)
     gemmlp_error error;
     gemmlp_dataset_info_get(run->train, &info);
     objective.label_smoothing = cli_train_smoothing(options, info.task);
-    if (!cli_network_options_build(run->command, &options->network, &objective, 0, &run->network,
-                                   code)) {
+    if (!cli_network_options_build(run->command, &options->network, &objective, info.task, 0,
+                                   &run->network, code)) {
         return false;
     }
-    run->network.task = info.task;
     run->network.preprocess = options->preprocess;
     if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
         gemmlp_network_cost(gemmlp_model_network(run->model), &options->training, &run->cost,
@@ -126,14 +142,13 @@ static void log_event(struct train_run *run, bool (*event)(struct train_run *))
     }
 }
 
-static gemmlp_status run_trainer(struct train_run *run, gemmlp_trainer *trainer,
-                                 gemmlp_error *error)
+static gemmlp_status run_trainer(struct train_run *run, gemmlp_error *error)
 {
     struct progress_view view = cli_progress_begin(run->options->common.quiet);
     gemmlp_status status = GEMMLP_OK;
     while (status == GEMMLP_OK && !run->progress.finished) {
-        status = gemmlp_trainer_run(trainer, slice, error);
-        gemmlp_trainer_progress(trainer, &run->progress);
+        status = gemmlp_trainer_run(run->trainer, slice, error);
+        gemmlp_trainer_progress(run->trainer, &run->progress);
         if (status == GEMMLP_OK) {
             cli_progress_show(&view, &run->progress);
             if (run->progress.epoch_completed) {
@@ -148,14 +163,7 @@ static gemmlp_status run_trainer(struct train_run *run, gemmlp_trainer *trainer,
 static bool train(struct train_run *run, int *code)
 {
     gemmlp_error error;
-    gemmlp_trainer *trainer;
-    if (gemmlp_trainer_create(run->model, run->train, run->valid, &run->training, &trainer,
-                              &error) != GEMMLP_OK) {
-        *code = cli_failed(run->command, &error);
-        return false;
-    }
-    gemmlp_status status = run_trainer(run, trainer, &error);
-    gemmlp_trainer_free(trainer);
+    gemmlp_status status = run_trainer(run, &error);
     if (status == GEMMLP_OK) {
         return true;
     }
@@ -205,18 +213,56 @@ static bool measure(struct train_run *run, int *code)
     return status == GEMMLP_OK;
 }
 
+/* Before anything is written, and before hours of training whose result could not be saved. */
+static bool open_outputs(struct train_run *run, int *code)
+{
+    const struct train_options *options = run->options;
+    const gemmlp_dataset *const sets[] = {run->train, run->valid, run->test};
+    static const char *const names[] = {"--data", "--valid", "--test"};
+    struct named_file files[3 + 3 * CLI_DATA_FILES] = {{"--model", options->model_path, true},
+                                                       {"--log", options->log_path, true},
+                                                       {"--config", options->config, false}};
+    char *texts[3];
+    size_t count = 3;
+    for (size_t i = 0; i < 3; i++) {
+        texts[i] = cli_files_of_data(names[i], sets[i], files, &count);
+    }
+    bool apart = cli_files_apart(run->command, files, count, code);
+    for (size_t i = 0; i < 3; i++) {
+        free(texts[i]);
+    }
+    if (!apart) {
+        return false;
+    }
+    if ((options->model_path && !cli_file_writable(options->model_path)) ||
+        !cli_train_log_open(&run->log, options->log_path)) {
+        *code = EXIT_CODE_FAILED;
+        return false;
+    }
+    return true;
+}
+
+static bool make_trainer(struct train_run *run, int *code)
+{
+    gemmlp_error error;
+    if (gemmlp_trainer_create(run->model, run->train, run->valid, &run->training, &run->trainer,
+                              &error) != GEMMLP_OK) {
+        *code = cli_failed(run->command, &error);
+        return false;
+    }
+    gemmlp_trainer_progress(run->trainer, &run->progress);
+    return true;
+}
+
 static int execute(struct train_run *run)
 {
     int code = EXIT_CODE_DONE;
     const struct train_options *options = run->options;
-    if (!open_data(run, &code) || !make_model(run, &code)) {
+    if (!open_data(run, &code) || !make_model(run, &code) || !open_outputs(run, &code) ||
+        !make_trainer(run, &code)) {
         return code;
     }
-    /* Before the training, for afterwards it would be lost. */
-    if ((options->model_path && !cli_output_possible(options->model_path)) ||
-        !cli_log_open(&run->log, options->log_path)) {
-        return EXIT_CODE_FAILED;
-    }
+    cli_compute_remark(&options->compute, options->common.quiet);
     if (!options->common.quiet) {
         cli_train_say_start(run);
     }
@@ -250,10 +296,11 @@ int cli_run_train(const struct command *command, int argc, char **argv)
                             .started = cli_clock()};
     if (cli_train_parse(&options, &args, argc, argv, &code)) {
         code = execute(&run);
-        if (!cli_log_close(&run.log) && code == EXIT_CODE_DONE) {
+        if (!cli_train_log_close(&run.log) && code == EXIT_CODE_DONE) {
             code = EXIT_CODE_FAILED;
         }
     }
+    gemmlp_trainer_free(run.trainer);
     free(run.class_weights);
     cli_network_options_free(&run.network);
     gemmlp_model_free(run.model);

@@ -2,9 +2,11 @@
 #ifndef CLI_TRAIN_H
 #define CLI_TRAIN_H
 
+#include <stdio.h>
+
 #include "cli/data_options.h"
-#include "cli/log.h"
 #include "cli/network_options.h"
+#include "cli/record.h"
 
 struct train_options {
     struct data_options data;
@@ -29,6 +31,11 @@ double cli_train_smoothing(const struct train_options *options, gemmlp_task task
 bool cli_class_weights(const struct command *command, const char *text, const gemmlp_model *model,
                        const gemmlp_dataset *train, double **out, int *code);
 
+struct run_log {
+    FILE *stream; /* NULL: no log */
+    const char *path;
+};
+
 /* One training run. */
 struct train_run {
     const struct command *command;
@@ -39,8 +46,9 @@ struct train_run {
     gemmlp_dataset *train, *valid, *test; /* valid, test: NULL when there is none */
     gemmlp_network network;               /* as asked for; the model's own has all defaults */
     gemmlp_model *model;
-    double *class_weights; /* (outputs) or NULL */
-    gemmlp_training training;
+    double *class_weights;    /* (outputs) or NULL */
+    gemmlp_training training; /* as asked for */
+    gemmlp_trainer *trainer;
     gemmlp_cost_model cost;
     struct run_log log;
 
@@ -51,12 +59,20 @@ struct train_run {
     bool diverged, model_saved, log_failed;
 };
 
-/* train_report.c: everything a run says, except for its progress. */
-void cli_train_say_start(const struct train_run *run);
+/* train_log.c. path NULL: no log. False: a message has been printed. */
+bool cli_train_log_open(struct run_log *log, const char *path);
+bool cli_train_log_close(struct run_log *log);
+/* Events; the log is open. */
 bool cli_train_log_start(struct train_run *run);
 bool cli_train_log_epoch(struct train_run *run);
 bool cli_train_log_end(struct train_run *run);
+
+/* train_report.c: everything a run says, except for its progress. */
+void cli_train_say_start(const struct train_run *run);
 /* The results on stdout, as text or as JSON; returns an exit code. */
 int cli_train_results(const struct train_run *run);
+/* The keys of `train --json`, which the log's last event has too. */
+void cli_train_record_results(struct record *record, const struct train_run *run);
+void cli_train_record_computation(struct record *record, const struct train_run *run);
 
 #endif

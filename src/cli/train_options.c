@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/files.h"
 #include "cli/names.h"
 #include "cli/numbers.h"
 #include "cli/report.h"
@@ -78,6 +79,20 @@ static const struct arg output_rows[] = {
      .help = "options as 'name = value' lines; the command line overrides them"},
 };
 
+/* "10%"; a file of that name is ./10%. */
+static bool is_percentage(const char *text)
+{
+    char number[32];
+    double value;
+    size_t length = text ? strlen(text) : 0;
+    if (length < 2 || length > sizeof number || text[length - 1] != '%') {
+        return false;
+    }
+    memcpy(number, text, length - 1);
+    number[length - 1] = '\0';
+    return cli_parse_real(number, &value);
+}
+
 static bool check(struct train_options *options, const struct args *args, int *code)
 {
     const struct command *command = args->command;
@@ -90,6 +105,16 @@ static bool check(struct train_options *options, const struct args *args, int *c
             cli_usage(command, "--precision: bf16 is not available; this version computes in f32");
     } else if (options->training.patience > 0 && !data->valid) {
         *code = cli_usage(command, "--patience: needs --valid, whose loss it watches");
+    } else if (is_percentage(data->valid)) {
+        *code = cli_usage(command,
+                          "--valid: expected a path or a fraction between 0 and 1, found '%s'; a "
+                          "tenth is written 0.1",
+                          data->valid);
+    } else if (options->model_path && cli_path_is_stdout(options->model_path)) {
+        *code = cli_usage(command, "--model: expected a file, found '%s', where the results go",
+                          options->model_path);
+    } else if (options->log_path && strcmp(options->log_path, "-") == 0) {
+        *code = cli_usage(command, "--log: expected a file, found '-', where the results go");
     } else if (data->valid && cli_parse_real(data->valid, &fraction) &&
                !(fraction > 0 && fraction < 1)) {
         *code =

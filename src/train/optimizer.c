@@ -147,7 +147,7 @@ static void update(const struct optimizer *o, const struct update *u, size_t off
 {
     real *w = o->model->slab + offset;
     if (o->fold == FOLD_INTO_SLOT)
-        optimizer_folded_momentum(u, n, w, o->slots[0] + offset);
+        o->rule->folded(u, n, w, o->slots[0] + offset);
     else
         o->rule->update(u, n, w, o->gradient + offset, at(o->slots[0], offset),
                         at(o->slots[1], offset));

@@ -15,16 +15,15 @@
 
 #include "nn/pass.h"
 
-#define optimizer_at              GM_REAL(optimizer_at)
-#define optimizer_name            GM_REAL(optimizer_name)
-#define optimizer_find            GM_REAL(optimizer_find)
-#define optimizer_create          GM_REAL(optimizer_create)
-#define optimizer_free            GM_REAL(optimizer_free)
-#define optimizer_fold            GM_REAL(optimizer_fold)
-#define optimizer_folded_momentum GM_REAL(optimizer_folded_momentum)
-#define optimizer_begin           GM_REAL(optimizer_begin)
-#define optimizer_layer           GM_REAL(optimizer_layer)
-#define optimizer_end             GM_REAL(optimizer_end)
+#define optimizer_at     GM_REAL(optimizer_at)
+#define optimizer_name   GM_REAL(optimizer_name)
+#define optimizer_find   GM_REAL(optimizer_find)
+#define optimizer_create GM_REAL(optimizer_create)
+#define optimizer_free   GM_REAL(optimizer_free)
+#define optimizer_fold   GM_REAL(optimizer_fold)
+#define optimizer_begin  GM_REAL(optimizer_begin)
+#define optimizer_layer  GM_REAL(optimizer_layer)
+#define optimizer_end    GM_REAL(optimizer_end)
 
 enum { OPTIMIZER_SLOTS = 2 };
 
@@ -47,8 +46,10 @@ struct optimizer_rule {
     size_t slots;
     double lr, beta2, weight_decay; /* defaults */
     enum fold fold;                 /* where it can be, without clipping */
-    /* n elements of weights, gradient, slots (g is s0 where the update is folded into the slot). */
+    /* n elements of weights, gradient, slots. */
     void (*update)(const struct update *u, size_t n, real *w, const real *g, real *s0, real *s1);
+    /* FOLD_INTO_SLOT: the product has taken the gradient into the slot already. */
+    void (*folded)(const struct update *u, size_t n, real *w, real *s0);
 };
 
 struct optimizer {
@@ -70,8 +71,6 @@ const char *optimizer_name(size_t index);
 gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out,
                              gemmlp_error *error);
 
-/* For FOLD_INTO_SLOT: the product has made V <- mu V + G already. */
-void optimizer_folded_momentum(const struct update *u, size_t n, real *w, real *v);
 /* g + l2 w + l1 sign(w). */
 GM_INLINE real optimizer_penalised(const struct update *u, real g, real w)
 {

@@ -31,7 +31,7 @@ GM_KERNEL static void momentum(const struct update *u, size_t n, real *w, const 
     }
 }
 
-GM_KERNEL void optimizer_folded_momentum(const struct update *u, size_t n, real *w, real *v)
+GM_KERNEL static void momentum_folded(const struct update *u, size_t n, real *w, real *v)
 {
     const struct update c = *u;
 #pragma omp simd
@@ -82,14 +82,17 @@ GM_KERNEL static void adam(const struct update *u, size_t n, real *w, const real
 }
 
 static const struct optimizer_rule rules[] = {
-    {"sgd", "w <- w - eta g", 0, 0.1, 0, 0, FOLD_INTO_WEIGHTS, sgd},
-    {"momentum", "v <- mu v + g, w <- w - eta v", 1, 0.05, 0, 0, FOLD_INTO_SLOT, momentum},
-    {"nesterov", "v <- mu v + g, w <- w - eta (g + mu v)", 1, 0.05, 0, 0, FOLD_NONE, nesterov},
+    {"sgd", "w <- w - eta g", 0, 0.1, 0, 0, FOLD_INTO_WEIGHTS, sgd, NULL},
+    {"momentum", "v <- mu v + g, w <- w - eta v", 1, 0.05, 0, 0, FOLD_INTO_SLOT, momentum,
+     momentum_folded},
+    {"nesterov", "v <- mu v + g, w <- w - eta (g + mu v)", 1, 0.05, 0, 0, FOLD_NONE, nesterov,
+     NULL},
     {"rmsprop", "s <- beta2 s + (1-beta2) g^2, w <- w - eta g / (sqrt(s) + epsilon)", 1, 0.001,
-     0.99, 0, FOLD_NONE, rmsprop},
-    {"adam", "first and second moments with bias correction", 2, 0.005, 0.999, 0, FOLD_NONE, adam},
+     0.99, 0, FOLD_NONE, rmsprop, NULL},
+    {"adam", "first and second moments with bias correction", 2, 0.005, 0.999, 0, FOLD_NONE, adam,
+     NULL},
     {"adamw", "adam with decoupled weight decay, 0.01 by default", 2, 0.005, 0.999, 0.01, FOLD_NONE,
-     adam},
+     adam, NULL},
 };
 
 const struct optimizer_rule *optimizer_at(size_t index)

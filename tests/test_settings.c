@@ -2,6 +2,8 @@
  * defaults, and what they cost. */
 #include "clouds.h"
 
+#include "core/portability.h"
+
 /* ---- refusals -------------------------------------------------------------------------------- */
 
 static void assert_refused(gemmlp_model *model, const gemmlp_dataset *data,

@@ -34,7 +34,10 @@ static bool identify_place(const char *path, struct identity *out)
         char *slash = strrchr(place, '/'), *name = slash ? slash + 1 : place;
         ssize_t length = readlink(place, link, sizeof link - 1);
         if (length < 0) {
-            snprintf(out->name, sizeof out->name, "%s", name);
+            if (strlen(name) >= sizeof out->name) {
+                return false; /* longer than a file's name can be */
+            }
+            strcpy(out->name, name);
             *name = '\0';
             bool found = stat(*place ? place : ".", &status) == 0;
             out->device = found ? status.st_dev : 0;

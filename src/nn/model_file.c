@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cpu.h"
 #include "data/preprocess.h"
 #include "io/json_text.h"
 #include "io/safetensors.h"
@@ -338,8 +339,11 @@ gemmlp_status gemmlp_model_load(const char *path, gemmlp_model **out, gemmlp_err
     if (status == GEMMLP_OK)
         status =
             read_tensors(&reader, NULL, error); /* before anything of their size is allocated */
-    if (status == GEMMLP_OK)
+    if (status == GEMMLP_OK) {
+        struct compute_scope scope = gm_compute_begin(gemmlp_default_threads());
         status = build(&reader, &model, error);
+        gm_compute_end(scope);
+    }
     free(reader.layers);
     json_decref(reader.json);
     gm_safetensors_close(reader.file);

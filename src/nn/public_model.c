@@ -43,34 +43,38 @@ gemmlp_status gm_public_model_create(const gemmlp_network *network, const gemmlp
     return GEMMLP_OK;
 }
 
+/* Pre-processing and initial weights of a new model. */
+static gemmlp_status fit(gemmlp_model *model, const char *preprocess, const gemmlp_dataset *train,
+                         gemmlp_error *error)
+{
+    const struct preprocessor *chosen = gm_preprocessor_at(0), *none = chosen;
+    gemmlp_status status = GEMMLP_OK;
+    if (train)
+        status = gm_preprocess_fit(preprocess, train, model->factor, model->offset, &chosen, error);
+    else if (preprocess && strcmp(preprocess, none->name) != 0)
+        status = gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                         "pre-processing %s is fitted to data, there are none", preprocess);
+    if (status != GEMMLP_OK)
+        return status;
+    model->network.spec.preprocess = chosen->name;
+    return model_initialise(model->core, error);
+}
+
 gemmlp_status gemmlp_model_create(const gemmlp_network *network, const gemmlp_dataset *train,
                                   gemmlp_model **out, gemmlp_error *error)
 {
-    const struct preprocessor *chosen = gm_preprocessor_at(0), *none = chosen;
-    gemmlp_model *model;
-    *out = NULL;
-    gemmlp_status status = gm_public_model_create(network, train, &model, error);
-    if (status != GEMMLP_OK)
-        return status;
     struct compute_scope scope = gm_compute_begin(gemmlp_default_threads());
-    if (train)
-        status = gm_preprocess_fit(network->preprocess, train, model->factor, model->offset,
-                                   &chosen, error);
-    else if (network->preprocess && strcmp(network->preprocess, none->name) != 0)
-        status =
-            gm_fail(error, GEMMLP_INVALID_ARGUMENT,
-                    "pre-processing %s is fitted to data, there are none", network->preprocess);
-    if (status == GEMMLP_OK) {
-        model->network.spec.preprocess = chosen->name;
-        status = model_initialise(model->core, error);
-    }
+    gemmlp_model *model;
+    gemmlp_status status = gm_public_model_create(network, train, &model, error);
+    if (status == GEMMLP_OK)
+        status = fit(model, network->preprocess, train, error);
     gm_compute_end(scope);
     if (status != GEMMLP_OK) {
         gemmlp_model_free(model);
-        return status;
+        model = NULL;
     }
     *out = model;
-    return GEMMLP_OK;
+    return status;
 }
 
 static void free_class_names(gemmlp_model *model)

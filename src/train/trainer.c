@@ -93,24 +93,25 @@ static gemmlp_status check(const gemmlp_model *model, const gemmlp_dataset *trai
     if (status == GEMMLP_OK && valid)
         status = gm_network_fits(network, valid, error);
     if (status == GEMMLP_OK)
-        status = gm_check_finite(train, error);
-    if (status == GEMMLP_OK && valid)
-        status = gm_check_finite(valid, error);
-    if (status == GEMMLP_OK)
         status = check_class_weights(training, network, error);
     return status;
 }
 
-/* Everything that allocates; what was made before a failure is freed by gemmlp_trainer_free. */
+/* Everything that takes time or memory; what was made before a failure is freed by gemmlp_trainer_free. */
 static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid,
                            gemmlp_error *error)
 {
     const size_t examples = t->source.dataset->examples;
     const size_t batch = t->settings.batch < examples ? t->settings.batch : examples;
+    gemmlp_status status = gm_check_finite(t->source.dataset, error);
+    if (status == GEMMLP_OK && valid)
+        status = gm_check_finite(valid, error);
+    if (status != GEMMLP_OK)
+        return status;
     t->steps_per_epoch = examples / batch + (examples % batch != 0);
     t->settings.batch = batch;
     lay_out(t);
-    gemmlp_status status = gm_arena_allocate(&t->memory, "a trainer", error);
+    status = gm_arena_allocate(&t->memory, "a trainer", error);
     if (status != GEMMLP_OK)
         return status;
     lay_out(t);

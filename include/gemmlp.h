@@ -423,6 +423,8 @@ GEMMLP_API int gemmlp_default_threads(void);
 /* Version and kernel of a provider's library, e.g. "OpenBLAS 0.3.21 … Zen"; provider NULL or
  * "auto": the first. NULL when there is no such provider. */
 GEMMLP_API const char *gemmlp_provider_version(const char *provider);
+/* One sentence that a user of the provider with so many threads should read; NULL: there is none. */
+GEMMLP_API const char *gemmlp_provider_notice(const char *provider, int threads);
 
 #ifdef __cplusplus
 }

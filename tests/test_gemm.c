@@ -445,12 +445,25 @@ static void test_provider_names(void **state)
     }
 }
 
+/* One thread competes with nobody. */
+static void test_notice(void **state)
+{
+    (void)state;
+    assert_null(gemmlp_provider_notice(NULL, 1));
+    assert_null(gemmlp_provider_notice("reference", 8));
+    assert_null(gemmlp_provider_notice("none of them", 8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand),        cmocka_unit_test(test_products),
-        cmocka_unit_test(test_network_shapes), cmocka_unit_test(test_nan_spreads),
-        cmocka_unit_test(test_epilogue),       cmocka_unit_test(test_sizes_out_of_range),
+        cmocka_unit_test(test_notice),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_network_shapes),
+        cmocka_unit_test(test_nan_spreads),
+        cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_sizes_out_of_range),
         cmocka_unit_test(test_provider_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

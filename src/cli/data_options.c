@@ -81,6 +81,10 @@ void cli_compute_remark(const struct compute_options *options, bool quiet)
                 options->threads, machine.threads_affinity,
                 machine.threads_affinity == 1 ? "CPU" : "CPUs");
     }
+    const char *notice = gemmlp_provider_notice(options->provider, cli_compute_threads(options));
+    if (!quiet && notice) {
+        fprintf(stderr, "%s\n", notice);
+    }
 }
 
 const char *cli_task_name(gemmlp_task task)

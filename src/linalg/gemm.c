@@ -35,6 +35,14 @@ const char *gemmlp_provider_version(const char *provider)
     return gm_gemm_provider(provider, &found, NULL) == GEMMLP_OK ? found->version() : NULL;
 }
 
+const char *gemmlp_provider_notice(const char *provider, int threads)
+{
+    const struct gemm_provider *found;
+    return gm_gemm_provider(provider, &found, NULL) == GEMMLP_OK && found->notice
+               ? found->notice(threads)
+               : NULL;
+}
+
 gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *provider,
                               const struct gemm_problem *problem, gemmlp_error *error)
 {

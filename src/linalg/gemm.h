@@ -38,7 +38,8 @@ struct gemm_epilogue {
 
 struct gemm_provider {
     const char *name, *description;
-    const char *(*version)(void); /* of the library beneath, and the kernel it chose */
+    const char *(*version)(void);       /* of the library beneath, and the kernel it chose */
+    const char *(*notice)(int threads); /* what its user should know, or NULL; may itself be NULL */
     /* Checks the problem against the provider's limits; may allocate and keep a plan. NULL: all is
      * possible and nothing need be kept. */
     gemmlp_status (*prepare)(const struct gemm_problem *problem, void **plan, gemmlp_error *error);

@@ -33,12 +33,30 @@ static gemmlp_status prepare(const struct gemm_problem *problem, void **plan, ge
     return GEMMLP_OK;
 }
 
-void gm_blas_follow_threads(void)
+static bool has_own_threads(void)
 {
 #ifdef GEMMLP_OPENBLAS
     enum { OWN_THREADS = 1 };
-    if (openblas_get_parallel() == OWN_THREADS &&
-        openblas_get_num_threads() != omp_get_max_threads())
+    return openblas_get_parallel() == OWN_THREADS;
+#else
+    return false;
+#endif
+}
+
+static const char *notice(int threads)
+{
+    return threads > 1 && has_own_threads()
+               ? "this OpenBLAS has threads of its own, which spin beside those of OpenMP: its "
+                 "OpenMP "
+                 "build (Debian: libopenblas0-openmp) is several times faster, and so is "
+                 "OMP_WAIT_POLICY=passive"
+               : NULL;
+}
+
+void gm_blas_follow_threads(void)
+{
+#ifdef GEMMLP_OPENBLAS
+    if (has_own_threads() && openblas_get_num_threads() != omp_get_max_threads())
         openblas_set_num_threads(omp_get_max_threads());
 #endif
 }
@@ -64,6 +82,7 @@ const struct gemm_provider gm_gemm_cblas = {
     .name = GEMMLP_BLAS_NAME,
     .description = "the CBLAS library gemmlp is linked to, then one sweep for the epilogue",
     .version = version,
+    .notice = notice,
     .prepare = prepare,
     .run = run,
 };

@@ -265,13 +265,13 @@ static void report(struct bench *b)
     free(gradient);
 }
 
-static size_t parse_count(const char *name, const char *text, size_t least)
+static size_t parse_count(const char *name, const char *text, size_t least, size_t most)
 {
     char *end;
     const unsigned long long n = strtoull(text, &end, 10);
-    if (end == text || *end || n < least || n > MAX_REPETITIONS * 1000ULL) {
-        fprintf(stderr, "bench-step: --%s: expected a whole number from %zu, found '%s'\n", name,
-                least, text);
+    if (end == text || *end || n < least || n > most) {
+        fprintf(stderr, "bench-step: --%s: expected a whole number from %zu to %zu, found '%s'\n",
+                name, least, most, text);
         exit(2);
     }
     return (size_t)n;
@@ -302,7 +302,7 @@ int main(int argc, char **argv)
             b.layers = parse_network(optarg, b.sizes);
             break;
         case 'b':
-            b.batch = parse_count("batch", optarg, 1);
+            b.batch = parse_count("batch", optarg, 1, 1 << 20);
             break;
         case 'a':
             b.activation = optarg;
@@ -311,13 +311,13 @@ int main(int argc, char **argv)
             b.optimizer = optarg;
             break;
         case 't':
-            b.threads = (int)parse_count("threads", optarg, 1);
+            b.threads = (int)parse_count("threads", optarg, 1, 4096);
             break;
         case 'r':
-            b.repetitions = parse_count("repetitions", optarg, 1);
+            b.repetitions = parse_count("repetitions", optarg, 1, MAX_REPETITIONS);
             break;
         case 'v':
-            b.naive_steps = parse_count("naive", optarg, 0);
+            b.naive_steps = parse_count("naive", optarg, 0, MAX_REPETITIONS);
             break;
         case 'g':
             b.general_path = true;
@@ -332,8 +332,6 @@ int main(int argc, char **argv)
             return option == 'h' ? 0 : 2;
         }
     }
-    if (b.repetitions > MAX_REPETITIONS)
-        b.repetitions = MAX_REPETITIONS;
     const struct compute_scope scope = gm_compute_begin(b.threads);
     make_data(&b);
     make_network(&b);

@@ -144,8 +144,9 @@ typedef struct gemmlp_layer {
     const char *activation; /* a name of GEMMLP_ACTIVATIONS. NULL: relu; at the output: softmax to
                                classify, identity to regress, sigmoid for multilabel */
     const char *init;       /* a name of GEMMLP_INITS. NULL: he for relu and its kin, else glorot */
-    double dropout;         /* probability in [0, 1) that an activation of this layer is set to zero
-                               in training; the others are divided by 1 - dropout. Not at the output */
+    double dropout; /* probability in [0, 1), in steps of 1/65536, that an activation of this
+                               layer is set to zero in training; the others are divided by
+                               1 - dropout. Not at the output */
 } gemmlp_layer;
 
 typedef struct gemmlp_network {

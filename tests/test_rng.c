@@ -101,7 +101,7 @@ static void test_uniform(void **state)
     double sum = 0;
     size_t bins[BINS] = {0};
     for (uint64_t i = 0; i < BLOCKS; i++) {
-        struct rng_block block = gm_rng(1, RNG_SAMPLE, 0, 0, i);
+        struct rng_block block = gm_rng(1, RNG_EXAMPLES, 0, 0, i);
         for (int j = 0; j < 4; j++) {
             double u = gm_uniform(block.u[j]);
             sum += u;

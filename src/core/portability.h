@@ -21,8 +21,8 @@
 #endif
 
 /* GM_KERNEL stands before an elementwise loop: the compiler makes one copy for each level of the
- * instruction set, and the loader picks one for the machine it runs on. Put no OpenMP parallel
- * region inside, for its outlined body would not be copied. One copy must do under a sanitizer, for
+ * instruction set, and the loader picks one for the machine it runs on. Only for static functions
+ * (clang 14 does not link others from another file); put no OpenMP parallel region inside, for its outlined body would not be copied. One copy must do under a sanitizer, for
  * the resolvers run before it is ready, and in the double core, whose speed does not matter (clang
  * 14 gives the resolvers of static functions global names, so they could not even be linked twice).
  */

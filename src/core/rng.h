@@ -10,7 +10,7 @@
 #include <Random123/philox.h>
 #include <stdint.h>
 
-enum rng_purpose { RNG_INIT = 1, RNG_SHUFFLE, RNG_SPLIT, RNG_DROPOUT, RNG_EXAMPLES, RNG_SAMPLE };
+enum rng_purpose { RNG_INIT = 1, RNG_SHUFFLE, RNG_SPLIT, RNG_DROPOUT, RNG_EXAMPLES };
 
 struct rng_block {
     uint32_t u[4];

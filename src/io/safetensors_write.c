@@ -154,7 +154,8 @@ gemmlp_status gm_safetensors_write(const char *path, const struct safetensor *te
     if (status != GEMMLP_OK)
         return status;
     if (!text)
-        return gm_fail_memory(error, "the header of a safetensors file", tensor_count);
+        return gm_fail_memory(error, "the header of a safetensors file",
+                              tensor_count * sizeof *tensors);
 
     struct atomic_file file;
     const size_t length = strlen(text);

@@ -47,7 +47,7 @@ gemmlp_status gm_public_model_create(const gemmlp_network *network, const gemmlp
 static gemmlp_status fit(gemmlp_model *model, const char *preprocess, const gemmlp_dataset *train,
                          gemmlp_error *error)
 {
-    const struct preprocessor *chosen = gm_preprocessor_at(0), *none = chosen;
+    const struct preprocessor *const none = gm_preprocessor_at(0), *chosen = none;
     gemmlp_status status = GEMMLP_OK;
     if (train)
         status = gm_preprocess_fit(preprocess, train, model->factor, model->offset, &chosen, error);

@@ -30,13 +30,12 @@ enum { OPTIMIZER_SLOTS = 2 };
 /* Coefficients of one step, for weights or for biases (which have no penalties). */
 struct update {
     real lr, epsilon;
-    real momentum,
-        fresh1;         /* fresh1 = 1 - momentum, taken in double: the share of the new gradient */
-    real beta2, fresh2; /* likewise */
-    real l1, l2;        /* g <- g + l2 w + l1 sign(w) */
-    real keep;          /* decoupled decay: w <- keep w, before the update */
-    real correction1;   /* adam: 1 / (1 - beta1^t) */
-    real correction2;   /* adam: 1 / (1 - beta2^t) */
+    real momentum, beta2;
+    real fresh1, fresh2; /* 1 - momentum, 1 - beta2, taken in double: the share of what is new */
+    real l1, l2;         /* g <- g + l2 w + l1 sign(w) */
+    real keep;           /* decoupled decay: w <- keep w, before the update */
+    real correction1;    /* adam: 1 / (1 - beta1^t) */
+    real correction2;    /* adam: 1 / (1 - beta2^t) */
 };
 
 enum fold { FOLD_NONE, FOLD_INTO_WEIGHTS, FOLD_INTO_SLOT };

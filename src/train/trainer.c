@@ -26,7 +26,6 @@ struct gemmlp_trainer {
     float *best;          /* slab: those with the lowest validation loss; NULL without patience */
     float *class_weights; /* (outputs), or NULL */
     uint32_t *order;      /* (examples): permutation of the running epoch */
-    size_t steps_per_epoch;
     gemmlp_progress progress;
     gemmlp_metrics best_valid;
     gemmlp_error failure; /* status OK until training has diverged */
@@ -108,7 +107,7 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
         status = gm_check_finite(valid, error);
     if (status != GEMMLP_OK)
         return status;
-    t->steps_per_epoch = examples / batch + (examples % batch != 0);
+    t->progress.steps_per_epoch = examples / batch + (examples % batch != 0);
     t->settings.batch = batch;
     lay_out(t);
     status = gm_arena_allocate(&t->memory, "a trainer", error);
@@ -124,7 +123,7 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
         status = optimizer_create(t->model->core, &t->settings, &t->step.optimizer, error);
     if (status == GEMMLP_OK)
         status = gm_schedule_init(&t->schedule, &t->settings, t->step.optimizer->settings.lr,
-                                  t->steps_per_epoch, error);
+                                  t->progress.steps_per_epoch, error);
     if (status == GEMMLP_OK && valid)
         status =
             gm_evaluator_create(t->model, valid, 0, valid->examples, t->provider, &t->valid, error);
@@ -168,7 +167,6 @@ gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *t
         return status;
     }
     t->settings.class_weights = NULL; /* the caller's; copied */
-    t->progress.steps_per_epoch = t->steps_per_epoch;
     t->progress.train = t->progress.valid = gm_tally_metrics(&t->tally);
     *out = t;
     return GEMMLP_OK;
@@ -211,7 +209,7 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
 {
     gemmlp_progress *p = &t->progress;
     struct pass *pass = t->step.pass;
-    const size_t examples = t->source.dataset->examples, in_epoch = p->step % t->steps_per_epoch;
+    const size_t examples = t->source.dataset->examples, in_epoch = p->step % p->steps_per_epoch;
     const size_t first = in_epoch * t->settings.batch, left = examples - first;
     const size_t rows = left < t->settings.batch ? left : t->settings.batch;
     if (in_epoch == 0) {
@@ -282,9 +280,9 @@ static gemmlp_status run(struct gemmlp_trainer *t, double seconds, gemmlp_error 
     do {
         status = make_step(t, error);
         now = gm_seconds();
-    } while (status == GEMMLP_OK && p->step % t->steps_per_epoch != 0 && now - start < seconds);
+    } while (status == GEMMLP_OK && p->step % p->steps_per_epoch != 0 && now - start < seconds);
     p->train_seconds += now - start;
-    if (status == GEMMLP_OK && p->step % t->steps_per_epoch == 0)
+    if (status == GEMMLP_OK && p->step % p->steps_per_epoch == 0)
         status = end_epoch(t, error);
     return status;
 }
@@ -318,8 +316,8 @@ void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *set
 void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress)
 {
     const size_t examples = trainer->source.dataset->examples;
-    const size_t epochs = trainer->progress.step / trainer->steps_per_epoch;
-    const size_t in_epoch = trainer->progress.step % trainer->steps_per_epoch;
+    const size_t epochs = trainer->progress.step / trainer->progress.steps_per_epoch;
+    const size_t in_epoch = trainer->progress.step % trainer->progress.steps_per_epoch;
     const double seen =
         (double)epochs * (double)examples + (double)in_epoch * (double)trainer->settings.batch;
     *progress = trainer->progress;

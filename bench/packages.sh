@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs the Debian packages that building gemmlp needs, and those named as arguments, unless they are
-# there already.
+# Installs the Debian packages that building and running gemmlp needs, and those named as arguments, unless
+# they are there already.
 set -eu
 
-packages="gcc libc6-dev meson ninja-build pkg-config libopenblas-openmp-dev liblapacke-dev
+packages="gcc libc6-dev meson ninja-build pkg-config libopenblas0-openmp liblapacke
 libjansson-dev zlib1g-dev librandom123-dev libinih-dev $*"
 
 missing=

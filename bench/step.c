@@ -31,6 +31,7 @@ struct bench {
     int threads;
     struct network network;
     struct model *model;
+    struct gemm_provider *provider;
     struct step step;
     gemmlp_dataset *data;
     uint8_t *pixels;
@@ -109,7 +110,6 @@ static void make_network(struct bench *b)
     const gemmlp_network network = {
         .n_in = b->sizes[0], .layer_count = b->layers, .layers = layers};
     gemmlp_training training = gemmlp_training_default();
-    const struct gemm_provider *provider;
     gemmlp_error error;
     training.optimizer = b->optimizer;
     training.lr = RATE;
@@ -117,8 +117,9 @@ static void make_network(struct bench *b)
     check(gm_network_resolve(&network, NULL, &b->network, &error), &error);
     check(model_create(&b->network.spec, &b->model, &error), &error);
     check(model_initialise(b->model, &error), &error);
-    check(gm_gemm_provider(NULL, &provider, &error), &error);
-    check(pass_create(b->model, provider, PASS_TRAIN, b->batch, 0, &b->step.pass, &error), &error);
+    check(gm_gemm_open(NULL, &b->provider, &error), &error);
+    check(pass_create(b->model, b->provider, PASS_TRAIN, b->batch, 0, &b->step.pass, &error),
+          &error);
     check(optimizer_create(b->model, &training, &b->step.optimizer, &error), &error);
 }
 
@@ -234,8 +235,8 @@ static void report(struct bench *b)
     printf("network ");
     for (size_t l = 0; l <= b->layers; l++)
         printf("%s%zu", l ? "-" : "", b->sizes[l]);
-    printf(", %s, %s, batch %zu, f32, %d threads\n%s\n", b->activation, b->optimizer, b->batch,
-           b->threads, gemmlp_provider_version(NULL));
+    printf(", %s, %s, batch %zu, f32, %d threads\n%s (%s)\n", b->activation, b->optimizer, b->batch,
+           b->threads, b->provider->version, b->provider->kernel);
     const double naive = verify_and_time_naive(b, &residual);
     /* Rounding leaves about 1e-5; adam divides by roots of squares near zero, and is less sharp. */
     if (!(residual < 1e-2))
@@ -339,6 +340,7 @@ int main(int argc, char **argv)
     gm_compute_end(scope);
     optimizer_free(b.step.optimizer);
     pass_free(b.step.pass);
+    gm_gemm_close(b.provider);
     model_free(b.model);
     gm_network_free(&b.network);
     gemmlp_dataset_free(b.data);

@@ -20,9 +20,9 @@
  * `*out` is set to NULL and its other arguments are as before. The library never prints, never
  * exits and keeps no global state: objects may be used from different threads, one thread each at a
  * time. While it computes, a call sets the number of OpenMP threads of the calling thread and
- * restores it. (OpenBLAS keeps its thread count for the whole process: calls that compute at the same
+ * restores it. (A BLAS keeps its thread count for the whole process: calls that compute at the same
  * time in different threads should ask for the same number, or their bits may vary from run to run.)
- */
+ * A BLAS is loaded when a call first computes, and stays: use one provider in a process. */
 #ifndef GEMMLP_H
 #define GEMMLP_H
 
@@ -196,8 +196,10 @@ typedef struct gemmlp_metrics {
 
 /* How a call computes. All zero: default threads, default provider. */
 typedef struct gemmlp_compute {
-    int threads;          /* 0: gemmlp_default_threads() */
-    const char *provider; /* a name of GEMMLP_PROVIDERS; NULL or "auto": the first of them */
+    int threads; /* 0: gemmlp_default_threads() */
+    const char
+        *provider; /* a name of GEMMLP_PROVIDERS, or the path (with a '/') of a CBLAS library;
+                             NULL or "auto": the first that is installed */
 } gemmlp_compute;
 
 /* A model with initial weights. The pre-processing is fitted to `train`, which is not kept; with
@@ -304,7 +306,8 @@ GEMMLP_API gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp
 GEMMLP_API gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds,
                                             gemmlp_error *error);
 GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress);
-/* The settings it trains with, every default filled in; class_weights is NULL. */
+/* The settings it trains with, every default filled in; class_weights is NULL. Names are valid as
+ * long as the trainer. */
 GEMMLP_API void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *settings);
 GEMMLP_API void gemmlp_trainer_free(gemmlp_trainer *trainer); /* NULL is allowed */
 /* Runs until all is finished. progress (may be NULL) receives the state at the end, unless nothing was
@@ -421,11 +424,22 @@ typedef struct gemmlp_machine {
 
 GEMMLP_API void gemmlp_machine_get(gemmlp_machine *machine);
 GEMMLP_API int gemmlp_default_threads(void);
-/* Version and kernel of a provider's library, e.g. "OpenBLAS 0.3.21 … Zen"; provider NULL or
- * "auto": the first. NULL when there is no such provider. */
-GEMMLP_API const char *gemmlp_provider_version(const char *provider);
-/* One sentence that a user of the provider with so many threads should read; NULL: there is none. */
-GEMMLP_API const char *gemmlp_provider_notice(const char *provider, int threads);
+
+/* A provider of matrix products, as gemmlp_compute names it. */
+typedef struct gemmlp_provider_info {
+    char name[32]; /* of GEMMLP_PROVIDERS, also when a path was given; "cblas" for a library that
+                          is none of them */
+    char version[128]; /* "OpenBLAS 0.3.21" */
+    char kernel[64];   /* "Zen": what it chose for this CPU; "" when it does not say */
+    char path[1024];   /* of the shared library; "" when there is none */
+    char notice[256];  /* what its user should read when so many threads compute; "": nothing */
+} gemmlp_provider_info;
+
+/* Loads the library, which stays loaded until the process ends. To look at several, ask for each in
+ * a process of its own: some libraries do not bear another one beside them. UNSUPPORTED: it is not
+ * installed. */
+GEMMLP_API gemmlp_status gemmlp_provider_info_get(const char *provider, int threads,
+                                                  gemmlp_provider_info *info, gemmlp_error *error);
 
 #ifdef __cplusplus
 }

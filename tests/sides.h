@@ -107,6 +107,7 @@ static inline double tolerance_of(size_t net, const gemmlp_training *training)
 struct side {
     struct network network;
     struct model *model;
+    struct gemm_provider *provider;
     struct pass *pass;
     struct step step;
     size_t steps;
@@ -121,7 +122,6 @@ static inline void side_create(struct side *side, size_t net, const gemmlp_train
                               .loss = nets[net].loss,
                               .label_smoothing = nets[net].label_smoothing,
                               .seed = 17 + net};
-    const struct gemm_provider *provider;
     gemmlp_error error;
     for (size_t l = 0; l < MAX_LAYERS && nets[net].activations[l]; l++) {
         layers[l] = (gemmlp_layer){.n_out = nets[net].sizes[l + 1],
@@ -133,8 +133,8 @@ static inline void side_create(struct side *side, size_t net, const gemmlp_train
     assert_int_equal(gm_network_resolve(&network, NULL, &side->network, &error), GEMMLP_OK);
     assert_int_equal(model_create(&side->network.spec, &side->model, &error), GEMMLP_OK);
     assert_int_equal(model_initialise(side->model, &error), GEMMLP_OK);
-    assert_int_equal(gm_gemm_provider(NULL, &provider, &error), GEMMLP_OK);
-    assert_int_equal(pass_create(side->model, provider, PASS_TRAIN, BATCH, EXAMPLES % BATCH,
+    assert_int_equal(gm_gemm_open(NULL, &side->provider, &error), GEMMLP_OK);
+    assert_int_equal(pass_create(side->model, side->provider, PASS_TRAIN, BATCH, EXAMPLES % BATCH,
                                  &side->pass, &error),
                      GEMMLP_OK);
     side->step.pass = side->pass;
@@ -146,6 +146,7 @@ static inline void side_free(struct side *side)
 {
     optimizer_free(side->step.optimizer);
     pass_free(side->pass);
+    gm_gemm_close(side->provider);
     model_free(side->model);
     gm_network_free(&side->network);
 }

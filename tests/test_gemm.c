@@ -1,4 +1,4 @@
-/* test_gemm.c: every provider against the reference one, the reference against products worked out
+/* test_gemm.c [PROVIDER]: a provider (the automatic one unless named) against the reference one, the reference against products worked out
  * by hand; that the epilogue sees each element once; and what cannot be multiplied.
  *
  * The bound. Let u be the unit roundoff, 2^-24 or 2^-53. A sum of k products in any order, scaled
@@ -21,11 +21,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "linalg/blas_library.h"
 #include "linalg/gemm.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const struct gemm_provider *const reference = &gm_gemm_reference;
+/* One BLAS in a process: other libraries are tested by giving their name or path. */
+static struct gemm_provider *tested, *reference;
+static bool tested_automatically;
+
+/* The provider under test, the reference; NULL past the last. */
+static const struct gemm_provider *provider_at(size_t index)
+{
+    return index == 0 ? tested : index == 1 ? reference : NULL;
+}
 
 /* ---- matrices of either precision ------------------------------------------------------------ */
 
@@ -174,8 +183,8 @@ static void test_products(void **state)
     static const size_t sizes[] = {1, 2, 3, 17, 31, 64, 65, 129};
     const size_t s = COUNT(sizes);
     const int threads = omp_get_max_threads();
-    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
-        if (gm_gemm_provider_at(p) == reference)
+    for (size_t p = 0; provider_at(p); p++) {
+        if (provider_at(p) == reference)
             continue;
         size_t turn = 0;
         for (size_t i = 0; i < s * s * s; i++) {
@@ -193,7 +202,7 @@ static void test_products(void **state)
                 problem.ldc = problem.n + turn % 11 / 2;
                 const size_t f = (turn + i) % COUNT(factors);
                 omp_set_num_threads(1 + turn / 8 % 2);
-                compare(gm_gemm_provider_at(p), &problem, factors[f].alpha, factors[f].beta, turn);
+                compare(provider_at(p), &problem, factors[f].alpha, factors[f].beta, turn);
             }
         }
     }
@@ -207,7 +216,7 @@ static void test_network_shapes(void **state)
     static const size_t shapes[][3] = {
         {256, 128, 784}, {256, 10, 300}, {1, 300, 784}, {10, 30, 784}, {784, 1, 64},
         {3, 2, 20000},   {1, 5000, 3},   {5000, 1, 3},  {1, 1, 4097},  {250, 251, 253}};
-    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
+    for (size_t p = 0; provider_at(p); p++) {
         for (size_t i = 0; i < COUNT(shapes) * 8; i++) {
             const size_t *shape = shapes[i / 8];
             struct gemm_problem problem = {.precision = i & 1 ? GEMM_F64 : GEMM_F32,
@@ -219,8 +228,8 @@ static void test_network_shapes(void **state)
                                            .ldc = shape[1]};
             problem.lda = problem.transpose_a ? problem.m : problem.k;
             problem.ldb = problem.transpose_b ? problem.k : problem.n;
-            if (gm_gemm_provider_at(p) != reference)
-                compare(gm_gemm_provider_at(p), &problem, 1, i & 8 ? 0 : -0.5, i);
+            if (provider_at(p) != reference)
+                compare(provider_at(p), &problem, 1, i & 8 ? 0 : -0.5, i);
         }
     }
 }
@@ -234,7 +243,7 @@ static void test_by_hand(void **state)
     static const double b_rows[] = {7, 8, 0, 9, 10, 0, 11, 12, 0};
     static const double b_columns[] = {7, 9, 11, 0, 0, 8, 10, 12, 0, 0};
     static const double product[] = {58, 64, 139, 154}, c_before[] = {1, -2, -3, 4};
-    for (size_t i = 0; gm_gemm_provider_at(i / 8); i++) {
+    for (size_t i = 0; provider_at(i / 8); i++) {
         const enum gemm_precision precision = i & 1 ? GEMM_F64 : GEMM_F32;
         const struct gemm_problem problem = {.precision = precision,
                                              .transpose_a = i & 2,
@@ -252,7 +261,7 @@ static void test_by_hand(void **state)
             set(precision, b, j, i & 4 ? b_columns[j] : b_rows[j]);
         for (size_t j = 0; j < 8; j++)
             set(precision, c, j, j % 4 < 2 ? c_before[j / 4 * 2 + j % 4] : PAD);
-        run(gm_gemm_provider_at(i / 8), &problem, 2, a, b, -10, c, NULL);
+        run(provider_at(i / 8), &problem, 2, a, b, -10, c, NULL);
         for (size_t j = 0; j < 8; j++) {
             size_t at = j / 4 * 2 + j % 4;
             double expected = j % 4 < 2 ? 2 * product[at] - 10 * c_before[at] : PAD;
@@ -268,13 +277,13 @@ static void test_nan_spreads(void **state)
     (void)state;
     enum { N = 40 };
     static float a[N * N], b[N * N], c[N * N];
-    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
+    for (size_t p = 0; provider_at(p); p++) {
         const struct gemm_problem problem = {GEMM_F32, false, false, N, N, N, N, N, N};
         memset(a, 0, sizeof a);
         fill_f32(b, COUNT(b), 1, -1, 1);
         a[7 * N + 9] = NAN;
         a[8 * N + 3] = INFINITY;
-        run(gm_gemm_provider_at(p), &problem, 1, a, b, 0, c, NULL);
+        run(provider_at(p), &problem, 1, a, b, 0, c, NULL);
         for (size_t j = 0; j < N; j++) {
             assert_true(isnan(c[7 * N + j]));
             assert_false(isfinite(c[8 * N + j]));
@@ -363,7 +372,7 @@ static void test_epilogue(void **state)
         {1025, 3},  {7, 1365}, {9, 1366}, {2048, 4}, {8191, 1}, {1, 8193},  {6, 4096},
     };
     const int threads = omp_get_max_threads();
-    for (size_t i = 0; gm_gemm_provider_at(i / 4); i++) {
+    for (size_t i = 0; provider_at(i / 4); i++) {
         for (size_t s = 0; s < COUNT(shapes); s++) {
             const size_t pad = s % 3 * 4;
             const struct gemm_problem problem = {.precision = i & 1 ? GEMM_F64 : GEMM_F32,
@@ -375,7 +384,7 @@ static void test_epilogue(void **state)
                                                  .ldb = 4,
                                                  .ldc = shapes[s][1] + pad};
             omp_set_num_threads(i & 2 ? 2 : 1);
-            check_epilogue(gm_gemm_provider_at(i / 4), &problem);
+            check_epilogue(provider_at(i / 4), &problem);
         }
     }
     omp_set_num_threads(threads);
@@ -391,7 +400,10 @@ static void test_sizes_out_of_range(void **state)
     const size_t too_large = (size_t)INT_MAX + 1, bad[] = {0, too_large, SIZE_MAX};
     struct gemm gemm;
     gemmlp_error error;
-    assert_int_equal(gm_gemm_prepare(&gemm, &gm_gemm_cblas, &good, &error), GEMMLP_OK);
+    const struct blas_library *library = tested->context;
+    if (tested->kind != &gm_gemm_cblas || library->wide)
+        return; /* no limit that a size_t reaches by one */
+    assert_int_equal(gm_gemm_prepare(&gemm, tested, &good, &error), GEMMLP_OK);
     gm_gemm_release(&gemm);
     for (size_t i = 0; i < 6 * COUNT(bad); i++) {
         struct gemm_problem problem = good;
@@ -401,8 +413,7 @@ static void test_sizes_out_of_range(void **state)
         char expected[120];
         snprintf(expected, sizeof expected, "m = %zu, n = %zu, k = %zu", problem.m, problem.n,
                  problem.k);
-        assert_int_equal(gm_gemm_prepare(&gemm, &gm_gemm_cblas, &problem, &error),
-                         GEMMLP_INVALID_ARGUMENT);
+        assert_int_equal(gm_gemm_prepare(&gemm, tested, &problem, &error), GEMMLP_INVALID_ARGUMENT);
         assert_int_equal(error.status, GEMMLP_INVALID_ARGUMENT);
         assert_non_null(strstr(error.message, expected));
         assert_non_null(strstr(error.message, "2147483647"));
@@ -410,61 +421,105 @@ static void test_sizes_out_of_range(void **state)
     }
     struct gemm_problem largest = good;
     largest.m = largest.n = largest.k = largest.lda = largest.ldb = largest.ldc = INT_MAX;
-    assert_int_equal(gm_gemm_prepare(&gemm, &gm_gemm_cblas, &largest, NULL), GEMMLP_OK);
+    assert_int_equal(gm_gemm_prepare(&gemm, tested, &largest, NULL), GEMMLP_OK);
     gm_gemm_release(&gemm);
 }
 
-static void test_provider_names(void **state)
+static void test_names(void **state)
 {
     (void)state;
     gemmlp_error error;
-    const struct gemm_provider *found;
+    struct gemm_provider *found;
+    const char *name;
     char typed[80], expected[200];
-    assert_int_equal(gm_gemm_provider(NULL, &found, &error), GEMMLP_OK);
-    assert_ptr_equal(found, gm_gemm_provider_at(0));
-    assert_int_equal(gm_gemm_provider("auto", &found, &error), GEMMLP_OK);
-    assert_ptr_equal(found, gm_gemm_provider_at(0));
-    assert_ptr_equal(found, &gm_gemm_cblas);
-    assert_string_equal(gemmlp_provider_version(NULL), gemmlp_provider_version(found->name));
-    for (size_t p = 0; gm_gemm_provider_at(p); p++) {
-        const char *name = gm_gemm_provider_at(p)->name;
-        assert_int_equal(gm_gemm_provider(name, &found, &error), GEMMLP_OK);
-        assert_ptr_equal(found, gm_gemm_provider_at(p));
-        assert_true(strlen(gemmlp_provider_version(name)) > 0);
-        assert_true(strlen(found->description) > 0);
+    for (size_t p = 0; (name = gm_gemm_name_at(p).name); p++) {
+        assert_true(strlen(gm_gemm_name_at(p).description) > 0);
+        assert_non_null(gm_gemm_name_at(p).kind);
 
         snprintf(typed, sizeof typed, "%sx", name);
-        assert_int_equal(gm_gemm_provider(typed, &found, &error), GEMMLP_INVALID_ARGUMENT);
+        assert_int_equal(gm_gemm_open(typed, &found, &error), GEMMLP_INVALID_ARGUMENT);
         assert_null(found);
-        assert_null(gemmlp_provider_version(typed));
         snprintf(expected, sizeof expected, "unknown provider '%s'; did you mean '%s'?", typed,
                  name);
         assert_ptr_equal(strstr(error.message, expected), error.message);
-        for (size_t q = 0; gm_gemm_provider_at(q); q++)
-            assert_non_null(strstr(strstr(error.message, "valid: "), gm_gemm_provider_at(q)->name));
+        for (size_t q = 0; gm_gemm_name_at(q).name; q++)
+            assert_non_null(
+                strstr(strstr(error.message, "valid: auto, "), gm_gemm_name_at(q).name));
+        assert_non_null(strstr(error.message, ", or the path of a CBLAS library"));
+        assert_int_equal(gm_gemm_open(typed, &found, NULL), GEMMLP_INVALID_ARGUMENT);
+    }
+    assert_true(gm_gemm_name_at(0).kind == &gm_gemm_cblas);
+}
+
+/* Nothing names the first that is there, and so does "auto". */
+static void test_automatic(void **state)
+{
+    (void)state;
+    if (!tested_automatically)
+        return; /* it would be a second BLAS in this process */
+    struct gemm_provider *found;
+    assert_int_equal(gm_gemm_open("auto", &found, NULL), GEMMLP_OK);
+    assert_string_equal(found->name, tested->name);
+    assert_string_equal(found->version, tested->version);
+    assert_string_equal(found->path, tested->path);
+    gm_gemm_close(found);
+    assert_int_equal(gm_gemm_open(tested->name, &found, NULL), GEMMLP_OK);
+    assert_string_equal(found->name, tested->name);
+    assert_string_equal(found->path, tested->path);
+    gm_gemm_close(found);
+    gm_gemm_close(NULL);
+}
+
+static void test_info(void **state)
+{
+    (void)state;
+    gemmlp_error error;
+    gemmlp_provider_info info;
+    assert_int_equal(gemmlp_provider_info_get("reference", 8, &info, &error), GEMMLP_OK);
+    assert_string_equal(info.name, "reference");
+    assert_true(strlen(info.version) > 0);
+    assert_string_equal(info.kernel, "");
+    assert_string_equal(info.path, "");
+    assert_non_null(strstr(info.notice, "naive"));
+    assert_int_equal(gemmlp_provider_info_get("none of them", 8, &info, &error),
+                     GEMMLP_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "unknown provider 'none of them'"));
+    assert_string_equal(info.name, "");
+    if (tested_automatically) {
+        assert_int_equal(gemmlp_provider_info_get(NULL, 1, &info, &error), GEMMLP_OK);
+        assert_string_equal(info.name, tested->name);
+        assert_string_equal(info.version, tested->version);
+        assert_string_equal(info.kernel, tested->kernel);
+        assert_string_equal(info.path, tested->path);
+        if (tested->path[0])
+            assert_string_equal(info.notice, ""); /* one thread competes with nobody */
     }
 }
 
-/* One thread competes with nobody. */
-static void test_notice(void **state)
-{
-    (void)state;
-    assert_null(gemmlp_provider_notice(NULL, 1));
-    assert_null(gemmlp_provider_notice("reference", 8));
-    assert_null(gemmlp_provider_notice("none of them", 8));
-}
-
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_notice),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_automatic),
+        cmocka_unit_test(test_info),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_network_shapes),
         cmocka_unit_test(test_nan_spreads),
         cmocka_unit_test(test_epilogue),
         cmocka_unit_test(test_sizes_out_of_range),
-        cmocka_unit_test(test_provider_names),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    gemmlp_error error;
+    tested_automatically = argc < 2;
+    if (gm_gemm_open(argc < 2 ? NULL : argv[1], &tested, &error) != GEMMLP_OK ||
+        gm_gemm_open("reference", &reference, &error) != GEMMLP_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
+    print_message("# %s: %s (%s), %s\n", tested->name, tested->version, tested->kernel,
+                  tested->path);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    gm_gemm_close(tested);
+    gm_gemm_close(reference);
+    return failed;
 }

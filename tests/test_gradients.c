@@ -28,24 +28,26 @@ static bool is(const char *name, const char *other)
 struct core {
     struct network network;
     struct model *model;
+    struct gemm_provider *provider;
     struct pass *pass;
 };
 
 static void core_create(struct core *core, const gemmlp_network *network, size_t rows)
 {
-    const struct gemm_provider *provider;
     gemmlp_error error;
     assert_int_equal(gm_network_resolve(network, NULL, &core->network, &error), GEMMLP_OK);
     assert_int_equal(model_create(&core->network.spec, &core->model, &error), GEMMLP_OK);
     assert_int_equal(model_initialise(core->model, &error), GEMMLP_OK);
-    assert_int_equal(gm_gemm_provider(NULL, &provider, &error), GEMMLP_OK);
-    assert_int_equal(pass_create(core->model, provider, PASS_TRAIN, rows, 0, &core->pass, &error),
-                     GEMMLP_OK);
+    assert_int_equal(gm_gemm_open(NULL, &core->provider, &error), GEMMLP_OK);
+    assert_int_equal(
+        pass_create(core->model, core->provider, PASS_TRAIN, rows, 0, &core->pass, &error),
+        GEMMLP_OK);
 }
 
 static void core_free(struct core *core)
 {
     pass_free(core->pass);
+    gm_gemm_close(core->provider);
     model_free(core->model);
     gm_network_free(&core->network);
 }

@@ -52,12 +52,19 @@ static bool set_name(const struct arg *arg, const char **value, const char *text
         *value = arg->extra;
         return true;
     }
+    if (arg->path_of && strchr(text, '/')) {
+        *value = text;
+        return true;
+    }
     const char *found = cli_registry_find(arg->registry, text);
     if (!found) {
         cli_unknown_name(cli_registry_singular(arg->registry), text, "", cli_registry_name_at,
                          &arg->registry, message, size);
         if (arg->extra && arg->kind == ARG_NAME) {
             cli_append(message, size, ", %s", arg->extra);
+        }
+        if (arg->path_of) {
+            cli_append(message, size, ", or the path of %s", arg->path_of);
         }
         return false;
     }

@@ -23,7 +23,7 @@ enum arg_kind {
     ARG_REAL,   /* double in `range`; a negative default means that the library chooses */
     ARG_STRING, /* const char * */
     ARG_CHOICE, /* const char *: one of the words of the placeholder, "f32|bf16" */
-    ARG_NAME,   /* const char *: a name of `registry`, or the word `extra` */
+    ARG_NAME,   /* const char *: a name of `registry`, the word `extra`, or a path if `path_of` */
     ARG_SIZES,  /* struct arg_list, comma-separated; or the word `extra`: an empty list */
     ARG_REALS,  /* likewise */
     ARG_NAMES,  /* likewise */
@@ -41,6 +41,7 @@ struct arg {
     enum arg_range range;
     gemmlp_registry registry;
     const char *extra;
+    const char *path_of; /* what a value with a '/' is the path of; NULL: no paths */
     bool not_in_config;
     const char *help;
 };

@@ -49,9 +49,10 @@ const struct arg cli_compute_rows[CLI_COMPUTE_ROWS] = {
      .upper = 4096,
      .help = "the least of CPU affinity, cgroup quota, SLURM_CPUS_PER_TASK and OMP_NUM_THREADS "
              "unless given"},
-    {"provider", 0, ARG_NAME, "NAME", offsetof(struct compute_options, provider),
-     .registry = GEMMLP_PROVIDERS, .extra = "auto",
-     .help = "of matrix products; auto, the first of those below, unless given"},
+    {"provider", 0, ARG_NAME, "NAME|PATH", offsetof(struct compute_options, provider),
+     .registry = GEMMLP_PROVIDERS, .extra = "auto", .path_of = "a CBLAS library",
+     .help = "of matrix products: auto, the first of those below that is installed, unless given; "
+             "or a CBLAS library by its path, with a '/'"},
 };
 
 gemmlp_compute cli_compute(const struct compute_options *options)
@@ -64,26 +65,31 @@ int cli_compute_threads(const struct compute_options *options)
     return options->threads ? (int)options->threads : gemmlp_default_threads();
 }
 
-const char *cli_compute_provider(const struct compute_options *options)
+bool cli_compute_open(const struct command *command, const struct compute_options *options,
+                      gemmlp_provider_info *info, int *code)
 {
-    bool automatic = !options->provider || strcmp(options->provider, "auto") == 0;
-    return automatic ? gemmlp_name(GEMMLP_PROVIDERS, 0) : options->provider;
+    gemmlp_error error;
+    if (gemmlp_provider_info_get(options->provider, cli_compute_threads(options), info, &error) !=
+        GEMMLP_OK) {
+        *code = cli_failed(command, &error);
+        return false;
+    }
+    return true;
 }
 
-void cli_compute_remark(const struct compute_options *options, bool quiet)
+void cli_compute_remark(const struct compute_options *options, const gemmlp_provider_info *info)
 {
     gemmlp_machine machine;
     gemmlp_machine_get(&machine);
-    if (!quiet && options->threads > (size_t)machine.threads_affinity) {
+    if (options->threads > (size_t)machine.threads_affinity) {
         fprintf(stderr,
                 "--threads: %zu threads will wait for one another on the %d %s that this "
                 "process may use\n",
                 options->threads, machine.threads_affinity,
                 machine.threads_affinity == 1 ? "CPU" : "CPUs");
     }
-    const char *notice = gemmlp_provider_notice(options->provider, cli_compute_threads(options));
-    if (!quiet && notice) {
-        fprintf(stderr, "%s\n", notice);
+    if (info->notice[0]) {
+        fprintf(stderr, "%s\n", info->notice);
     }
 }
 

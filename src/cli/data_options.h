@@ -26,11 +26,14 @@ struct compute_options {
 extern const struct arg cli_compute_rows[CLI_COMPUTE_ROWS];
 
 gemmlp_compute cli_compute(const struct compute_options *options);
-/* The number of threads and the provider that the library will really use. */
+/* The number of threads that the library will really use. */
 int cli_compute_threads(const struct compute_options *options);
-const char *cli_compute_provider(const struct compute_options *options);
-/* Says so on stderr when there are more threads than CPUs for them. */
-void cli_compute_remark(const struct compute_options *options, bool quiet);
+/* Loads the provider, and tells what it is. A message has been printed when false. */
+bool cli_compute_open(const struct command *command, const struct compute_options *options,
+                      gemmlp_provider_info *info, int *code);
+/* Says on stderr what the user should know of the provider, and when there are more threads than
+ * CPUs for them. */
+void cli_compute_remark(const struct compute_options *options, const gemmlp_provider_info *info);
 
 const char *cli_task_name(gemmlp_task task);
 gemmlp_task cli_task_named(const char *name);

@@ -139,9 +139,13 @@ int cli_run_eval(const struct command *command, int argc, char **argv)
                         .operand_name = "MODEL",
                         .operand_required = true};
     struct subject subject = {0};
+    gemmlp_provider_info provider;
     if (cli_args_parse(&args, argc, argv, &code) &&
-        cli_subject_open(&args, &options.data, false, &subject, &code)) {
-        cli_compute_remark(&options.compute, options.common.quiet);
+        cli_subject_open(&args, &options.data, false, &subject, &code) &&
+        cli_compute_open(command, &options.compute, &provider, &code)) {
+        if (!options.common.quiet) {
+            cli_compute_remark(&options.compute, &provider);
+        }
         code = evaluate(command, &options, subject.model, subject.dataset);
     }
     cli_subject_free(&subject);

@@ -8,6 +8,7 @@
 #include "cli/names.h"
 #include "cli/network_options.h"
 #include "cli/numbers.h"
+#include "cli/providers.h"
 #include "cli/record.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
@@ -265,23 +266,9 @@ static void print_limit(const char *label, int threads)
     }
 }
 
-static void record_providers(struct record *whole)
-{
-    const char *name;
-    json_t *providers = json_array();
-    for (size_t i = 0; (name = gemmlp_name(GEMMLP_PROVIDERS, i)); i++) {
-        struct record record = cli_record_begin();
-        cli_record_text(&record, "name", name);
-        cli_record_text(&record, "version", gemmlp_provider_version(name));
-        cli_record_append(whole, providers, cli_record_take(&record));
-    }
-    cli_record_json(whole, "providers", providers);
-}
-
 int cli_info_machine(bool json)
 {
     gemmlp_machine machine;
-    const char *name;
     gemmlp_machine_get(&machine);
     if (json) {
         struct record record = cli_record_begin();
@@ -293,7 +280,7 @@ int cli_info_machine(bool json)
         cli_record_size(&record, "threads_omp", (size_t)machine.threads_omp);
         cli_record_size(&record, "memory_bytes", machine.memory_bytes);
         cli_record_text(&record, "instruction_set", machine.instruction_set);
-        record_providers(&record);
+        cli_record_providers(&record);
         return cli_record_print(&record);
     }
     printf("%-16s%s\n", "CPU", machine.cpu);
@@ -304,10 +291,6 @@ int cli_info_machine(bool json)
     print_limit("cgroup quota", machine.threads_cgroup);
     print_limit("SLURM_CPUS_PER_TASK", machine.threads_slurm);
     print_limit("OMP_NUM_THREADS", machine.threads_omp);
-    printf("providers\n");
-    for (size_t i = 0; (name = gemmlp_name(GEMMLP_PROVIDERS, i)); i++) {
-        const char *version = gemmlp_provider_version(name);
-        printf("  %-22s%s\n", name, version ? version : "not available");
-    }
+    cli_print_providers();
     return EXIT_CODE_DONE;
 }

@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/names.h"
+#include "cli/providers.h"
 #include "cli/report.h"
 
 static const struct command commands[] = {
@@ -56,7 +57,11 @@ static void print_version(void)
 {
     gemmlp_machine machine;
     gemmlp_machine_get(&machine);
-    const char *blas = gemmlp_provider_version(NULL);
+    gemmlp_provider_info blas;
+    char title[256] = "unknown";
+    if (gemmlp_provider_info_get(NULL, 1, &blas, NULL) == GEMMLP_OK) {
+        cli_provider_title(&blas, title, sizeof title);
+    }
     printf("gemmlp %s\n", GEMMLP_VERSION);
 #if defined(__clang__)
     printf("compiler       %s\n", __VERSION__);
@@ -65,7 +70,7 @@ static void print_version(void)
 #else
     printf("compiler       unknown\n");
 #endif
-    printf("BLAS           %s\n", blas ? blas : "unknown");
+    printf("BLAS           %s%s%s\n", title, blas.path[0] ? ", " : "", blas.path);
     print_names("providers", GEMMLP_PROVIDERS);
     print_names("data formats", GEMMLP_FORMATS);
     printf("precision      f32\n");

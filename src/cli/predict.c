@@ -242,8 +242,12 @@ int cli_run_predict(const struct command *command, int argc, char **argv)
                         .operand_name = "MODEL",
                         .operand_required = true};
     struct subject subject = {0};
-    if (cli_args_parse(&args, argc, argv, &code)) {
-        cli_compute_remark(&options.compute, options.common.quiet);
+    gemmlp_provider_info provider;
+    if (cli_args_parse(&args, argc, argv, &code) &&
+        cli_compute_open(command, &options.compute, &provider, &code)) {
+        if (!options.common.quiet) {
+            cli_compute_remark(&options.compute, &provider);
+        }
         if (options.common.json && (!options.output || cli_path_is_stdout(options.output))) {
             code = cli_usage(command, "--json: needs --output, for the predictions go to stdout");
         } else if (cli_subject_open(&args, &options.data, true, &subject, &code)) {

@@ -258,12 +258,13 @@ static int execute(struct train_run *run)
 {
     int code = EXIT_CODE_DONE;
     const struct train_options *options = run->options;
-    if (!open_data(run, &code) || !make_model(run, &code) || !open_outputs(run, &code) ||
+    if (!cli_compute_open(run->command, &options->compute, &run->provider, &code) ||
+        !open_data(run, &code) || !make_model(run, &code) || !open_outputs(run, &code) ||
         !make_trainer(run, &code)) {
         return code;
     }
-    cli_compute_remark(&options->compute, options->common.quiet);
     if (!options->common.quiet) {
+        cli_compute_remark(&options->compute, &run->provider);
         cli_train_say_start(run);
     }
     log_event(run, cli_train_log_start);

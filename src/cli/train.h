@@ -48,6 +48,7 @@ struct train_run {
     gemmlp_model *model;
     double *class_weights;    /* (outputs) or NULL */
     gemmlp_training training; /* as asked for */
+    gemmlp_provider_info provider;
     gemmlp_trainer *trainer;
     gemmlp_cost_model cost;
     struct run_log log;

@@ -7,6 +7,7 @@
 
 #include "cli/names.h"
 #include "cli/numbers.h"
+#include "cli/providers.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
@@ -36,39 +37,16 @@ static void append_threads(const struct train_run *run, char *text, size_t size)
     cli_append(text, size, ")");
 }
 
-/* "OpenBLAS 0.3.21 NO_LAPACKE … Zen MAX_THREADS=64" becomes "OpenBLAS 0.3.21 (Zen)": the name, the
- * version and the kernel, which is the last word that is no setting. */
-static void shorten_version(const char *version, char *out, size_t size)
-{
-    char words[512], *rest = NULL;
-    const char *kernel = NULL;
-    snprintf(words, sizeof words, "%s", version);
-    if (strncmp(version, "OpenBLAS ", 9) != 0) {
-        snprintf(out, size, "%s", version);
-        return;
-    }
-    char *name = strtok_r(words, " ", &rest), *number = strtok_r(NULL, " ", &rest);
-    for (char *word; (word = strtok_r(NULL, " ", &rest));) {
-        kernel = strchr(word, '=') ? kernel : word;
-    }
-    snprintf(out, size, "%s %s", name, number ? number : "");
-    if (kernel) {
-        cli_append(out, size, " (%s)", kernel);
-    }
-}
-
 void cli_train_say_start(const struct train_run *run)
 {
-    char threads[256] = "", shape[1024], library[128];
-    const char *provider = cli_compute_provider(&run->options->compute);
-    const char *version = gemmlp_provider_version(provider);
+    char threads[256] = "", shape[1024], library[256];
     gemmlp_dataset_info info;
     gemmlp_dataset_info_get(run->train, &info);
     append_threads(run, threads, sizeof threads);
     cli_network_shape(gemmlp_model_network(run->model), shape, sizeof shape);
-    shorten_version(version ? version : "unknown version", library, sizeof library);
-    fprintf(stderr, "%s; %s: %s; %s, %zu parameters, %zu examples\n", threads, provider, library,
-            shape, run->cost.parameters, info.examples);
+    cli_provider_title(&run->provider, library, sizeof library);
+    fprintf(stderr, "%s; %s: %s; %s, %zu parameters, %zu examples\n", threads, run->provider.name,
+            library, shape, run->cost.parameters, info.examples);
     if (!run->options->model_path) {
         fputs("the trained network will not be kept: --model FILE.safetensors saves it\n", stderr);
     }
@@ -76,10 +54,12 @@ void cli_train_say_start(const struct train_run *run)
 
 void cli_train_record_computation(struct record *record, const struct train_run *run)
 {
-    const char *provider = cli_compute_provider(&run->options->compute);
+    const gemmlp_provider_info *provider = &run->provider;
     cli_record_size(record, "threads", (size_t)cli_compute_threads(&run->options->compute));
-    cli_record_text(record, "provider", provider);
-    cli_record_text(record, "provider_version", gemmlp_provider_version(provider));
+    cli_record_text(record, "provider", provider->name);
+    cli_record_text(record, "provider_version", provider->version);
+    cli_record_text(record, "provider_path", provider->path[0] ? provider->path : NULL);
+    cli_record_text(record, "kernel", provider->kernel[0] ? provider->kernel : NULL);
     cli_record_text(record, "precision", run->options->precision);
     cli_record_size(record, "seed", run->options->network.seed);
 }

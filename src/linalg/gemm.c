@@ -1,65 +1,124 @@
 /* gemm.c: the table of providers, and the sweep that runs an epilogue after a plain product. */
 #include "linalg/gemm.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/checked.h"
+#include "linalg/blas_library.h"
 
-static const struct gemm_provider *const providers[] = {&gm_gemm_cblas, &gm_gemm_reference};
+/* The kinds with one row each. Each CBLAS library is a row too; those stand first. */
+static const struct gemm_kind *const others[] = {&gm_gemm_reference};
 
-const struct gemm_provider *gm_gemm_provider_at(size_t index)
+struct gemm_name gm_gemm_name_at(size_t index)
 {
-    return index < sizeof providers / sizeof *providers ? providers[index] : NULL;
+    const struct blas_row *blas = gm_blas_row_at(index);
+    if (blas)
+        return (struct gemm_name){blas->name, blas->description, &gm_gemm_cblas};
+    index -= gm_blas_rows();
+    if (index < sizeof others / sizeof *others)
+        return (struct gemm_name){others[index]->name, others[index]->description, others[index]};
+    return (struct gemm_name){0};
 }
 
-static const char *name_at(size_t index)
+static const char *name_or_auto_at(size_t index)
 {
-    const struct gemm_provider *provider = gm_gemm_provider_at(index);
-    return provider ? provider->name : NULL;
+    return index == 0 ? "auto" : gm_gemm_name_at(index - 1).name;
 }
 
-gemmlp_status gm_gemm_provider(const char *name, const struct gemm_provider **out,
-                               gemmlp_error *error)
+/* kind NULL: automatic. */
+static gemmlp_status find_kind(const char *name, const struct gemm_kind **kind, gemmlp_error *error)
 {
     size_t index = 0;
-    gemmlp_status status = GEMMLP_OK;
-    if (name && strcmp(name, "auto") != 0)
-        status = gm_find_name("provider", name, name_at, &index, error);
-    *out = status == GEMMLP_OK ? providers[index] : NULL;
+    *kind = &gm_gemm_cblas;
+    if (name && strchr(name, '/'))
+        return GEMMLP_OK;
+    gemmlp_status status =
+        name ? gm_find_name("provider", name, name_or_auto_at, &index, error) : GEMMLP_OK;
+    if (status != GEMMLP_OK && error) {
+        const size_t length = strlen(error->message);
+        snprintf(error->message + length, sizeof error->message - length,
+                 ", or the path of a CBLAS library");
+    }
+    *kind = index ? gm_gemm_name_at(index - 1).kind : NULL;
     return status;
 }
 
-const char *gemmlp_provider_version(const char *provider)
+static gemmlp_status open_kind(const struct gemm_kind *kind, const char *spec,
+                               struct gemm_provider *provider, gemmlp_error *error)
 {
-    const struct gemm_provider *found;
-    return gm_gemm_provider(provider, &found, NULL) == GEMMLP_OK ? found->version() : NULL;
+    *provider = (struct gemm_provider){.kind = kind};
+    return kind->open(spec, provider, error);
 }
 
-const char *gemmlp_provider_notice(const char *provider, int threads)
+gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_error *error)
 {
-    const struct gemm_provider *found;
-    return gm_gemm_provider(provider, &found, NULL) == GEMMLP_OK && found->notice
-               ? found->notice(threads)
-               : NULL;
+    const struct gemm_kind *kind;
+    *out = NULL;
+    gemmlp_status status = find_kind(name, &kind, error);
+    if (status != GEMMLP_OK)
+        return status;
+    struct gemm_provider *provider = malloc(sizeof *provider);
+    if (!provider)
+        return gm_fail_memory(error, "a provider of matrix products", sizeof *provider);
+    if (kind) {
+        status = open_kind(kind, name, provider, error);
+    } else {
+        status = open_kind(&gm_gemm_cblas, NULL, provider, error);
+        for (size_t i = 0; status == GEMMLP_UNSUPPORTED && i < sizeof others / sizeof *others; i++)
+            status = open_kind(others[i], NULL, provider, error);
+    }
+    if (status != GEMMLP_OK) {
+        free(provider);
+        return status;
+    }
+    *out = provider;
+    return GEMMLP_OK;
+}
+
+void gm_gemm_close(struct gemm_provider *provider)
+{
+    if (provider && provider->kind->close)
+        provider->kind->close(provider);
+    free(provider);
+}
+
+gemmlp_status gemmlp_provider_info_get(const char *provider, int threads,
+                                       gemmlp_provider_info *info, gemmlp_error *error)
+{
+    struct gemm_provider *p;
+    *info = (gemmlp_provider_info){0};
+    gemmlp_status status = gm_gemm_open(provider, &p, error);
+    if (status != GEMMLP_OK)
+        return status;
+    const char *notice = p->kind->notice ? p->kind->notice(p, threads) : NULL;
+    snprintf(info->name, sizeof info->name, "%s", p->name);
+    snprintf(info->version, sizeof info->version, "%s", p->version);
+    snprintf(info->kernel, sizeof info->kernel, "%s", p->kernel);
+    snprintf(info->path, sizeof info->path, "%s", p->path);
+    snprintf(info->notice, sizeof info->notice, "%s", notice ? notice : "");
+    gm_gemm_close(p);
+    return GEMMLP_OK;
 }
 
 gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *provider,
                               const struct gemm_problem *problem, gemmlp_error *error)
 {
     *gemm = (struct gemm){provider, *problem, NULL};
-    return provider->prepare ? provider->prepare(problem, &gemm->plan, error) : GEMMLP_OK;
+    return provider->kind->prepare ? provider->kind->prepare(provider, problem, &gemm->plan, error)
+                                   : GEMMLP_OK;
 }
 
 void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                  void *c, const struct gemm_epilogue *epilogue)
 {
-    gemm->provider->run(&gemm->problem, gemm->plan, alpha, a, b, beta, c, epilogue);
+    gemm->provider->kind->run(gemm, alpha, a, b, beta, c, epilogue);
 }
 
 void gm_gemm_release(struct gemm *gemm)
 {
-    if (gemm->provider && gemm->provider->release)
-        gemm->provider->release(gemm->plan);
+    if (gemm->provider && gemm->provider->kind->release)
+        gemm->provider->kind->release(gemm->plan);
     *gemm = (struct gemm){0};
 }
 

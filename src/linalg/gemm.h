@@ -7,7 +7,9 @@
  * written once as an epilogue, a function on a tile of C, and the provider runs it where that is
  * cheapest. An epilogue sees every element of C once, in no order, from several threads at a time.
  *
- * To add a provider: fill a struct gemm_provider in a file of its own, add one row in gemm.c.
+ * Who computes is a provider: a kind of them (CBLAS, the reference) that was opened, and with it
+ * whatever library is beneath. To add a CBLAS library: a row in blas_library.c. To add another kind:
+ * fill a struct gemm_kind in a file of its own, add one row in gemm.c.
  */
 #ifndef GM_GEMM_H
 #define GM_GEMM_H
@@ -36,29 +38,55 @@ struct gemm_epilogue {
     const void *context;
 };
 
+struct gemm;
+struct gemm_kind;
+
+/* A kind, opened: owned by the caller of gm_gemm_open; must outlive what was prepared with it. */
 struct gemm_provider {
-    const char *name, *description;
-    const char *(*version)(void);       /* of the library beneath, and the kernel it chose */
-    const char *(*notice)(int threads); /* what its user should know, or NULL; may itself be NULL */
-    /* Checks the problem against the provider's limits; may allocate and keep a plan. NULL: all is
-     * possible and nothing need be kept. */
-    gemmlp_status (*prepare)(const struct gemm_problem *problem, void **plan, gemmlp_error *error);
-    /* epilogue may be NULL. Threads: omp_get_max_threads(). */
-    void (*run)(const struct gemm_problem *problem, void *plan, double alpha, const void *a,
-                const void *b, double beta, void *c, const struct gemm_epilogue *epilogue);
-    void (*release)(void *plan);
+    const struct gemm_kind *kind;
+    char name[32];     /* of gm_gemm_name_at, also when a path led to it; "cblas": a library that
+                          no row knows */
+    char version[128]; /* "OpenBLAS 0.3.21" */
+    char kernel[64];   /* "Zen"; "" when unknown */
+    char path[1024];   /* real path of the shared library; "" when there is none */
+    void *context;     /* of the kind */
 };
 
+struct gemm_kind {
+    const char *name, *description;
+    /* Fills the provider. spec: the name or path that was asked for; NULL: whatever is there. */
+    gemmlp_status (*open)(const char *spec, struct gemm_provider *provider, gemmlp_error *error);
+    void (*close)(struct gemm_provider *provider); /* may be NULL */
+    /* What the user of so many threads should know, or NULL; may itself be NULL. */
+    const char *(*notice)(const struct gemm_provider *provider, int threads);
+    /* Checks the problem against the provider's limits; may allocate and keep a plan. NULL: all is
+     * possible and nothing need be kept. */
+    gemmlp_status (*prepare)(const struct gemm_provider *provider,
+                             const struct gemm_problem *problem, void **plan, gemmlp_error *error);
+    /* epilogue may be NULL. Threads: omp_get_max_threads(). */
+    void (*run)(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
+                void *c, const struct gemm_epilogue *epilogue);
+    void (*release)(void *plan); /* may be NULL */
+};
+
+/* A prepared product. */
 struct gemm {
     const struct gemm_provider *provider;
     struct gemm_problem problem;
     void *plan;
 };
 
-/* By name; NULL and "auto" give the first. */
-gemmlp_status gm_gemm_provider(const char *name, const struct gemm_provider **out,
-                               gemmlp_error *error);
-const struct gemm_provider *gm_gemm_provider_at(size_t index);
+/* By name, or by the path (it has a '/') of a CBLAS library; NULL and "auto" give the first that is
+ * there. *out is NULL on failure; freed by gm_gemm_close, which takes NULL. */
+gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_error *error);
+void gm_gemm_close(struct gemm_provider *provider);
+
+/* The names that there are, in the order in which "auto" tries them; all NULL past the last. */
+struct gemm_name {
+    const char *name, *description;
+    const struct gemm_kind *kind;
+};
+struct gemm_name gm_gemm_name_at(size_t index);
 
 gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *provider,
                               const struct gemm_problem *problem, gemmlp_error *error);
@@ -71,10 +99,6 @@ void gm_gemm_release(struct gemm *gemm);
 void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
                    const struct gemm_epilogue *epilogue);
 
-/* OpenBLAS built with OpenMP follows omp_set_num_threads; built with its own threads it must be
- * told before a call. */
-void gm_blas_follow_threads(void);
-
-extern const struct gemm_provider gm_gemm_cblas, gm_gemm_reference;
+extern const struct gemm_kind gm_gemm_cblas, gm_gemm_reference;
 
 #endif

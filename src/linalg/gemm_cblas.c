@@ -1,87 +1,105 @@
-/* gemm_cblas.c: the provider over the CBLAS library that gemmlp is linked to. */
-#include <cblas.h>
+/* gemm_cblas.c: providers over a CBLAS library that was loaded at run time. */
+#include <inttypes.h>
 #include <limits.h>
-
-#ifdef GEMMLP_OPENBLAS
 #include <omp.h>
-#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "linalg/blas_library.h"
 #include "linalg/gemm.h"
 
-static const char *version(void)
+static const struct blas_row *row_named(const char *name)
 {
-#ifdef GEMMLP_OPENBLAS
-    return openblas_get_config();
-#else
-    return "version unknown: not OpenBLAS";
-#endif
+    const struct blas_row *row = NULL;
+    for (size_t i = 0; name && (row = gm_blas_row_at(i)) && strcmp(row->name, name) != 0; i++)
+        ;
+    return row;
 }
 
-/* CBLAS counts in int. */
-static gemmlp_status prepare(const struct gemm_problem *problem, void **plan, gemmlp_error *error)
+static gemmlp_status open_library(const char *spec, struct gemm_provider *provider,
+                                  gemmlp_error *error)
 {
+    struct blas_library *library = malloc(sizeof *library);
+    if (!library)
+        return gm_fail_memory(error, "a provider of matrix products", sizeof *library);
+    gemmlp_status status = spec && strchr(spec, '/')
+                               ? gm_blas_open_path(spec, library, error)
+                               : gm_blas_open(row_named(spec), library, error);
+    if (status != GEMMLP_OK) {
+        free(library);
+        return status;
+    }
+    snprintf(provider->name, sizeof provider->name, "%s", library->name);
+    snprintf(provider->version, sizeof provider->version, "%s", library->version);
+    snprintf(provider->kernel, sizeof provider->kernel, "%s", library->kernel);
+    snprintf(provider->path, sizeof provider->path, "%s", library->path);
+    provider->context = library;
+    return GEMMLP_OK;
+}
+
+static void close_library(struct gemm_provider *provider)
+{
+    free(provider->context);
+}
+
+static const char *notice(const struct gemm_provider *provider, int threads)
+{
+    const struct blas_library *library = provider->context;
+    return threads > 1 ? library->notice : NULL;
+}
+
+static gemmlp_status prepare(const struct gemm_provider *provider,
+                             const struct gemm_problem *problem, void **plan, gemmlp_error *error)
+{
+    const struct blas_library *library = provider->context;
+    const uint64_t most = library->wide ? INT64_MAX : INT_MAX;
     const size_t sizes[] = {problem->m,   problem->n,   problem->k,
                             problem->lda, problem->ldb, problem->ldc};
     (void)plan;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] == 0 || sizes[i] > INT_MAX)
+        if (sizes[i] == 0 || sizes[i] > most)
             return gm_fail(
                 error, GEMMLP_INVALID_ARGUMENT,
-                "a matrix product of m = %zu, n = %zu, k = %zu is out of range: BLAS takes "
-                "sizes from 1 to %d",
-                problem->m, problem->n, problem->k, INT_MAX);
+                "a matrix product of m = %zu, n = %zu, k = %zu is out of range: this BLAS takes "
+                "sizes from 1 to %" PRIu64,
+                problem->m, problem->n, problem->k, most);
     return GEMMLP_OK;
 }
 
-static bool has_own_threads(void)
-{
-#ifdef GEMMLP_OPENBLAS
-    enum { OWN_THREADS = 1 };
-    return openblas_get_parallel() == OWN_THREADS;
-#else
-    return false;
-#endif
-}
+/* The values of CBLAS, which are the same in all of its headers. */
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 
-static const char *notice(int threads)
+static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
+                void *c, const struct gemm_epilogue *epilogue)
 {
-    return threads > 1 && has_own_threads()
-               ? "this OpenBLAS has threads of its own, which spin beside those of OpenMP: its "
-                 "OpenMP "
-                 "build (Debian: libopenblas0-openmp) is several times faster, and so is "
-                 "OMP_WAIT_POLICY=passive"
-               : NULL;
-}
-
-void gm_blas_follow_threads(void)
-{
-#ifdef GEMMLP_OPENBLAS
-    if (has_own_threads() && openblas_get_num_threads() != omp_get_max_threads())
-        openblas_set_num_threads(omp_get_max_threads());
-#endif
-}
-
-static void run(const struct gemm_problem *p, void *plan, double alpha, const void *a,
-                const void *b, double beta, void *c, const struct gemm_epilogue *epilogue)
-{
-    const enum CBLAS_TRANSPOSE op_a = p->transpose_a ? CblasTrans : CblasNoTrans;
-    const enum CBLAS_TRANSPOSE op_b = p->transpose_b ? CblasTrans : CblasNoTrans;
-    (void)plan;
-    gm_blas_follow_threads();
-    if (p->precision == GEMM_F32)
-        cblas_sgemm(CblasRowMajor, op_a, op_b, (int)p->m, (int)p->n, (int)p->k, (float)alpha, a,
-                    (int)p->lda, b, (int)p->ldb, (float)beta, c, (int)p->ldc);
+    const struct blas_library *l = gemm->provider->context;
+    const struct gemm_problem *p = &gemm->problem;
+    const int op_a = p->transpose_a ? TRANSPOSE : NO_TRANSPOSE;
+    const int op_b = p->transpose_b ? TRANSPOSE : NO_TRANSPOSE;
+    gm_blas_set_threads(l, omp_get_max_threads());
+    if (p->precision == GEMM_F32 && l->wide)
+        l->sgemm_wide(ROW_MAJOR, op_a, op_b, (int64_t)p->m, (int64_t)p->n, (int64_t)p->k,
+                      (float)alpha, a, (int64_t)p->lda, b, (int64_t)p->ldb, (float)beta, c,
+                      (int64_t)p->ldc);
+    else if (p->precision == GEMM_F32)
+        l->sgemm(ROW_MAJOR, op_a, op_b, (int)p->m, (int)p->n, (int)p->k, (float)alpha, a,
+                 (int)p->lda, b, (int)p->ldb, (float)beta, c, (int)p->ldc);
+    else if (l->wide)
+        l->dgemm_wide(ROW_MAJOR, op_a, op_b, (int64_t)p->m, (int64_t)p->n, (int64_t)p->k, alpha, a,
+                      (int64_t)p->lda, b, (int64_t)p->ldb, beta, c, (int64_t)p->ldc);
     else
-        cblas_dgemm(CblasRowMajor, op_a, op_b, (int)p->m, (int)p->n, (int)p->k, alpha, a,
-                    (int)p->lda, b, (int)p->ldb, beta, c, (int)p->ldc);
+        l->dgemm(ROW_MAJOR, op_a, op_b, (int)p->m, (int)p->n, (int)p->k, alpha, a, (int)p->lda, b,
+                 (int)p->ldb, beta, c, (int)p->ldc);
     if (epilogue)
         gm_gemm_sweep(p, c, epilogue);
 }
 
-const struct gemm_provider gm_gemm_cblas = {
-    .name = GEMMLP_BLAS_NAME,
-    .description = "the CBLAS library gemmlp is linked to, then one sweep for the epilogue",
-    .version = version,
+const struct gemm_kind gm_gemm_cblas = {
+    .name = "cblas",
+    .description = "a CBLAS library, then one sweep for the epilogue",
+    .open = open_library,
+    .close = close_library,
     .notice = notice,
     .prepare = prepare,
     .run = run,

@@ -1,9 +1,24 @@
 /* gemm_reference.c: the naive triple loop: slow, and simple enough to be trusted. */
+#include <stdio.h>
+
 #include "linalg/gemm.h"
 
-static const char *version(void)
+static gemmlp_status open_reference(const char *spec, struct gemm_provider *provider,
+                                    gemmlp_error *error)
 {
-    return "gemmlp " GEMMLP_VERSION " triple loop";
+    (void)spec;
+    (void)error;
+    snprintf(provider->name, sizeof provider->name, "%s", provider->kind->name);
+    snprintf(provider->version, sizeof provider->version, "gemmlp %s triple loop", GEMMLP_VERSION);
+    return GEMMLP_OK;
+}
+
+static const char *notice(const struct gemm_provider *provider, int threads)
+{
+    (void)provider;
+    (void)threads;
+    return "the reference is a naive loop on one thread: OpenBLAS (Debian: libopenblas0-openmp) is "
+           "a hundred times faster";
 }
 
 static double element(const void *matrix, enum gemm_precision precision, size_t index)
@@ -12,10 +27,10 @@ static double element(const void *matrix, enum gemm_precision precision, size_t 
                                  : ((const double *)matrix)[index];
 }
 
-static void run(const struct gemm_problem *p, void *plan, double alpha, const void *a,
-                const void *b, double beta, void *c, const struct gemm_epilogue *epilogue)
+static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
+                void *c, const struct gemm_epilogue *epilogue)
 {
-    (void)plan;
+    const struct gemm_problem *p = &gemm->problem;
     for (size_t i = 0; i < p->m; i++) {
         for (size_t j = 0; j < p->n; j++) {
             double sum = 0;
@@ -34,9 +49,10 @@ static void run(const struct gemm_problem *p, void *plan, double alpha, const vo
         gm_gemm_sweep(p, c, epilogue);
 }
 
-const struct gemm_provider gm_gemm_reference = {
+const struct gemm_kind gm_gemm_reference = {
     .name = "reference",
     .description = "naive triple loop that sums in double: slow, to check the others against",
-    .version = version,
+    .open = open_reference,
+    .notice = notice,
     .run = run,
 };

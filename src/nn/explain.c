@@ -19,6 +19,7 @@ enum { ROWS = 256 };
 struct explainer {
     struct network network; /* the model's, without dropout */
     struct model *model;
+    struct gemm_provider *provider;
     struct pass *pass;
     struct batch_source source;
     float *x, *y; /* (ROWS x n_in), (ROWS x outputs): gathered, then widened into the pass */
@@ -29,16 +30,15 @@ static gemmlp_status create_core(struct explainer *e, const gemmlp_model *traine
                                  gemmlp_error *error)
 {
     const gemmlp_network *spec = gemmlp_model_network(trained);
-    const struct gemm_provider *provider;
     gemmlp_status status = gm_network_resolve(spec, NULL, &e->network, error);
     for (size_t l = 0; status == GEMMLP_OK && l < spec->layer_count; l++)
         e->network.layers[l].dropout = 0;
     if (status == GEMMLP_OK)
         status = model_create(&e->network.spec, &e->model, error);
     if (status == GEMMLP_OK)
-        status = gm_gemm_provider(NULL, &provider, error);
+        status = gm_gemm_open(NULL, &e->provider, error);
     if (status == GEMMLP_OK)
-        status = pass_create(e->model, provider, PASS_TRAIN, ROWS, 1, &e->pass, error);
+        status = pass_create(e->model, e->provider, PASS_TRAIN, ROWS, 1, &e->pass, error);
     for (size_t l = 0; status == GEMMLP_OK && l < spec->layer_count; l++) {
         const float *w = gm_trained_weights(trained, l), *b = gm_trained_biases(trained, l);
         struct layer *layer = &e->model->layers[l];
@@ -73,6 +73,7 @@ static void destroy(struct explainer *e)
     free(e->x);
     free(e->y);
     pass_free(e->pass);
+    gm_gemm_close(e->provider);
     model_free(e->model);
     gm_network_free(&e->network);
 }

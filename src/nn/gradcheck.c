@@ -16,6 +16,7 @@
 struct check {
     struct network network;
     struct model *model;
+    struct gemm_provider *provider;
     struct pass *pass;
     double *gradient; /* slab, by back-propagation */
     size_t batch;
@@ -206,16 +207,15 @@ static void check_all(struct check *c, size_t samples, gemmlp_gradcheck_report *
 
 static gemmlp_status create(struct check *c, const gemmlp_network *network, gemmlp_error *error)
 {
-    const struct gemm_provider *provider;
     gemmlp_status status = gm_network_resolve(network, NULL, &c->network, error);
     if (status == GEMMLP_OK)
         status = model_create(&c->network.spec, &c->model, error);
     if (status == GEMMLP_OK)
         status = model_initialise(c->model, error);
     if (status == GEMMLP_OK)
-        status = gm_gemm_provider(NULL, &provider, error);
+        status = gm_gemm_open(NULL, &c->provider, error);
     if (status == GEMMLP_OK)
-        status = pass_create(c->model, provider, PASS_TRAIN, c->batch, 0, &c->pass, error);
+        status = pass_create(c->model, c->provider, PASS_TRAIN, c->batch, 0, &c->pass, error);
     if (status != GEMMLP_OK)
         return status;
     c->gradient = calloc(c->model->slab_size, sizeof *c->gradient);
@@ -247,6 +247,7 @@ gemmlp_status gemmlp_gradcheck(const gemmlp_network *network,
     }
     free(check.gradient);
     pass_free(check.pass);
+    gm_gemm_close(check.provider);
     model_free(check.model);
     gm_network_free(&check.network);
     return status;

@@ -9,7 +9,7 @@
 enum { EVALUATION_ROWS = 1024, MAX_THREADS = 4096 };
 
 gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
-                                 const struct gemm_provider **provider, gemmlp_error *error)
+                                 struct gemm_provider **provider, gemmlp_error *error)
 {
     static const gemmlp_compute defaults = {0};
     const gemmlp_compute *c = compute ? compute : &defaults;
@@ -17,7 +17,7 @@ gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "threads must be from 1 to %d, found %d",
                        MAX_THREADS, c->threads);
     *threads = c->threads ? c->threads : gemmlp_default_threads();
-    return gm_gemm_provider(c->provider, provider, error);
+    return gm_gemm_open(c->provider, provider, error);
 }
 
 gemmlp_status gm_evaluator_create(const gemmlp_model *model, const gemmlp_dataset *dataset,
@@ -61,6 +61,7 @@ void gm_evaluator_free(struct evaluator *evaluator)
         return;
     pass_free(evaluator->pass);
     gm_arena_free(&evaluator->arena);
+    gm_gemm_close(evaluator->own);
     free(evaluator);
 }
 
@@ -106,16 +107,20 @@ static gemmlp_status open_evaluator(const gemmlp_model *model, const gemmlp_data
                                     struct compute_scope *scope, struct evaluator **out,
                                     gemmlp_error *error)
 {
-    const struct gemm_provider *provider;
+    struct gemm_provider *provider;
     int threads = 1;
     gemmlp_status status = gm_compute_resolve(compute, &threads, &provider, error);
     if (status != GEMMLP_OK)
         return status;
     *scope = gm_compute_begin(threads);
     status = gm_evaluator_create(model, dataset, first, count, provider, out, error);
-    if (status != GEMMLP_OK)
+    if (status != GEMMLP_OK) {
         gm_compute_end(*scope);
-    return status;
+        gm_gemm_close(provider);
+        return status;
+    }
+    (*out)->own = provider;
+    return GEMMLP_OK;
 }
 
 gemmlp_status gemmlp_model_predict(const gemmlp_model *model, const gemmlp_dataset *dataset,

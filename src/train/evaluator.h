@@ -8,6 +8,7 @@
 #include "train/metrics.h"
 
 struct evaluator {
+    struct gemm_provider *own; /* closed with the evaluator; NULL: the provider is another's */
     struct pass *pass;
     struct batch_source source;
     size_t rows; /* of a full batch */
@@ -25,8 +26,8 @@ void gm_evaluator_free(struct evaluator *evaluator);
 gemmlp_metrics gm_evaluator_run(struct evaluator *evaluator, size_t *confusion);
 void gm_evaluator_predict(struct evaluator *evaluator, float *out);
 
-/* Threads and provider from the caller's wishes. */
+/* Threads and provider from the caller's wishes; the provider is to be closed. */
 gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
-                                 const struct gemm_provider **provider, gemmlp_error *error);
+                                 struct gemm_provider **provider, gemmlp_error *error);
 
 #endif

@@ -36,7 +36,7 @@ static struct entry entry_at(gemmlp_registry registry, size_t index)
     case GEMMLP_SCHEDULES:
         return ENTRY(gm_schedule_at(index));
     case GEMMLP_PROVIDERS:
-        return ENTRY(gm_gemm_provider_at(index));
+        return (struct entry){gm_gemm_name_at(index).name, gm_gemm_name_at(index).description};
     }
     return (struct entry){NULL, NULL};
 }

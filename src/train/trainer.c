@@ -15,7 +15,8 @@ struct gemmlp_trainer {
     gemmlp_model *model;
     gemmlp_training settings; /* batch is at most the examples */
     int threads;
-    const struct gemm_provider *provider;
+    struct gemm_provider *provider;
+    bool provider_by_path;
     struct batch_source source;
     struct step step;
     struct schedule schedule;
@@ -136,7 +137,7 @@ gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *t
                                     const gemmlp_dataset *valid, const gemmlp_training *training,
                                     gemmlp_trainer **out, gemmlp_error *error)
 {
-    const struct gemm_provider *provider;
+    struct gemm_provider *provider;
     int threads = 1;
     *out = NULL;
     gemmlp_status status = check(model, train, valid, training, error);
@@ -145,14 +146,17 @@ gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *t
     if (status != GEMMLP_OK)
         return status;
     struct gemmlp_trainer *t = calloc(1, sizeof *t);
-    if (!t)
+    if (!t) {
+        gm_gemm_close(provider);
         return gm_fail_memory(error, "a trainer", sizeof *t);
+    }
     const size_t outputs = gm_network_outputs(&model->network.spec);
     *t = (struct gemmlp_trainer){
         .model = model,
         .settings = *training,
         .threads = threads,
         .provider = provider,
+        .provider_by_path = training->compute.provider && strchr(training->compute.provider, '/'),
         .source = {train, model->factor, model->offset, outputs},
         .tally = {.task = model->network.spec.task, .outputs = outputs},
         .best_valid = {.loss = INFINITY},
@@ -180,6 +184,7 @@ void gemmlp_trainer_free(gemmlp_trainer *trainer)
     optimizer_free(trainer->step.optimizer);
     gm_evaluator_free(trainer->valid);
     gm_arena_free(&trainer->memory);
+    gm_gemm_close(trainer->provider);
     free(trainer);
 }
 
@@ -310,7 +315,9 @@ void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *set
     settings->schedule_epochs = trainer->schedule.epochs;
     settings->batch = trainer->settings.batch;
     settings->class_weights = NULL;
-    settings->compute = (gemmlp_compute){trainer->threads, trainer->provider->name};
+    settings->compute =
+        (gemmlp_compute){trainer->threads, trainer->provider_by_path ? trainer->provider->path
+                                                                     : trainer->provider->name};
 }
 
 void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress)

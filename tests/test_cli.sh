@@ -184,7 +184,7 @@ test_help() {
     run "version" 0 --version
     says out '^gemmlp [0-9]+\.[0-9]+\.[0-9]+$'
     says out '^compiler +(gcc|clang|Clang|Ubuntu|Debian)'
-    says out '^BLAS +[^ ]'
+    says out '^BLAS +OpenBLAS [0-9.]+ \([A-Za-z0-9]+\), /'
     says out '^providers .*reference'
 
     for command in train eval predict info gradcheck explain; do
@@ -344,7 +344,7 @@ test_train() {
     silent err
     json_with model examples features outputs parameters epochs steps train_loss valid_loss \
         valid_accuracy test_loss test_accuracy train_seconds wall_seconds examples_per_second gflops \
-        threads provider provider_version precision seed peak_rss_bytes
+        threads provider provider_version provider_path kernel precision seed peak_rss_bytes
     [ "$(value examples) $(value epochs) $(value steps)" = "48 4 20" ]
     verdict "train --json counts" "$(value examples) examples, $(value epochs) epochs, $(value steps) steps"
 
@@ -411,6 +411,47 @@ test_train() {
         --lr 0.01 --momentum 0.8 --beta2 0.99 --epsilon 1e-7 --weight-decay 0.01 --clip-norm 5 \
         --schedule step --warmup 0.1 --schedule-factor 0.5 --schedule-epochs 1 --task classify \
         --format idx --precision f32 --provider reference --test data
+}
+
+# The library of matrix products is chosen at run time: $GEMMLP_FAKES has good ones and others.
+test_providers() {
+    refuses "--provider of no name" 2 "valid: openblas, .*, reference, auto, or the path of a CBLAS library" \
+        train $small --provider blas-x
+    refuses "--provider without a file" 2 "provider '\./none\.so': expected a shared library .*No such file" \
+        train $small --provider ./none.so
+    refuses "eval with a provider without a file" 2 "provider '\./none\.so': expected a shared library" \
+        eval small.safetensors --data data --provider ./none.so
+    refuses "predict with a provider without a file" 2 "provider '\./none\.so': expected a shared library" \
+        predict small.safetensors --data data --provider ./none.so
+    refuses "--provider that is data" 2 "data/train-images-idx3-ubyte'?: .*(invalid ELF header|file too short)" \
+        train $small --provider data/train-images-idx3-ubyte
+    run "the reference says that it is slow" 0 train $small --epochs 1 --provider reference
+    says err 'naive loop'
+    run "--quiet says nothing of it" 0 train $small --epochs 1 --provider reference --quiet
+    silent err
+    if [ ! -f "$GEMMLP_FAKES/libfake_good.so" ]; then
+        bad "fake libraries" "GEMMLP_FAKES does not name their folder"
+        return
+    fi
+    refuses "--provider that is no BLAS" 2 'has no cblas_sgemm' \
+        train $small --provider "$GEMMLP_FAKES/libfake_empty.so"
+    for kind in good:cblas scipy:openblas blis:blis; do
+        run "train by the ${kind%:*} library" 0 train $small --epochs 3 --json --quiet \
+            --provider "$GEMMLP_FAKES/libfake_${kind%:*}.so" --model "${kind%:*}.safetensors"
+        [ "$(value provider)" = "${kind#*:}" ]
+        verdict "its provider is ${kind#*:}" "$(value provider)"
+        says out '"provider_path": "/[^"]*/libfake_'"${kind%:*}"'.so"'
+    done
+    cmp -s good.safetensors scipy.safetensors && cmp -s good.safetensors blis.safetensors
+    verdict "the same loops give the same model" "the files differ"
+    printf 'provider = %s\n' "$GEMMLP_FAKES/libfake_good.so" >provider.ini
+    run "a provider's path in a --config file" 0 train $small --epochs 1 --config provider.ini --log path.jsonl
+    says err 'thread.*; cblas: libfake_good\.so; '
+    head -n 1 path.jsonl | grep -q '"provider_path":"/[^"]*/libfake_good.so"'
+    verdict "the log names the library" "$(grep -o '"provider[^,]*' path.jsonl)"
+    run "eval by the good library" 0 eval small.safetensors --data data --provider "$GEMMLP_FAKES/libfake_good.so"
+    run "train by a library whose products are NaN" 4 train $small --epochs 1 \
+        --provider "$GEMMLP_FAKES/libfake_nan.so"
 }
 
 test_repeat() {
@@ -511,8 +552,12 @@ test_models() {
     run "info of a network --task" 0 info --inputs 4 --outputs 2 --task regress
     run "info --machine" 0 info --machine
     says out '^threads +[1-9]'
+    says out '^  openblas +OpenBLAS [0-9.]+ \([A-Za-z0-9]+\), /'
+    says out '^  reference +gemmlp [0-9.]+ triple loop$'
     run "info --machine --json" 0 info --machine --json
     json_with cpu threads providers
+    says out '"name": "openblas", "installed": true, "version": "OpenBLAS [0-9.]+", "kernel": "[A-Za-z0-9]+", "path": "/'
+    says out '"name": "reference", "installed": true, "version": "gemmlp [^"]*"\}'
     run "info of a network" 0 info --inputs 784 --outputs 10 --hidden 128,64 --json
     [ "$(value weights)" = 109184 ]
     verdict "info counts weights" "$(value weights)"
@@ -988,6 +1033,7 @@ test_default() {
 test_help
 test_usage
 test_train
+test_providers
 test_repeat
 test_models
 test_gradcheck

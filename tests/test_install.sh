@@ -42,6 +42,10 @@ check "it wrote a model" test -s "$folder/mnist.safetensors"
 nm -D --defined-only "$library/libgemmlp.so" | awk '{print $3}' | grep -v '^gemmlp_' \
     >"$folder/foreign"
 check "the shared library exports gemmlp_ names only" test ! -s "$folder/foreign"
+# Which BLAS there is in a process is decided when it runs.
+readelf -d "$library/libgemmlp.so" "$(find "$folder/root" -type f -name gemmlp)" >"$folder/needed"
+check "the shared library and the command need libraries" grep -q NEEDED "$folder/needed"
+check "no BLAS is among them" sh -c "! grep -iE 'NEEDED.*(blas|lapack|blis|mkl)' '$folder/needed'"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include <dlfcn.h>
+#include <glob.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,20 +70,31 @@ static void test_described(void **state)
     }
 }
 
-/* A link is followed: two names of one file are one library. */
+/* A link is followed; to a library that nobody has loaded by another name. */
 static void test_real_path(void **state)
 {
     (void)state;
     struct blas_library library;
-    char link[BLAS_PATH_SIZE + 8], *real = realpath(fake("good"), NULL);
+    char link[BLAS_PATH_SIZE + 8], *real = realpath(fake("crash"), NULL);
     assert_non_null(real);
-    snprintf(link, sizeof link, "%s.link", fake("good"));
+    snprintf(link, sizeof link, "%s.link", fake("crash"));
     unlink(link);
     assert_int_equal(symlink(real, link), 0);
     assert_int_equal(gm_blas_open_path(link, &library, NULL), GEMMLP_OK);
     assert_string_equal(library.path, real);
     unlink(link);
     free(real);
+}
+
+/* What was loaded is called through its handle, and by no one else in the process. */
+static void test_symbols_stay_apart(void **state)
+{
+    (void)state;
+    struct blas_library library;
+    assert_int_equal(gm_blas_open_path(fake("good"), &library, NULL), GEMMLP_OK);
+    assert_non_null(dlsym(library.handle, "cblas_sgemm"));
+    assert_null(dlsym(RTLD_DEFAULT, "cblas_sgemm"));
+    assert_null(dlsym(RTLD_DEFAULT, "scipy_cblas_sgemm64_"));
 }
 
 /* ---- products ----------------------------------------------------------------------------------- */
@@ -260,22 +272,31 @@ static void test_rows(void **state)
     }
 }
 
-/* Candidates come row by row, each file or name once; patterns are expanded. */
+/* Candidates come row by row, as the table has them, patterns expanded. */
 static void test_candidates(void **state)
 {
     (void)state;
     struct blas_candidate candidate;
-    size_t row = 0, count = 0;
-    for (; gm_blas_candidate_at(count, &candidate); count++) {
-        assert_null(strchr(candidate.path, '*'));
-        assert_true(candidate.path[0] != '/' || access(candidate.path, F_OK) == 0);
-        while (gm_blas_row_at(row) != candidate.row) {
-            row++;
-            assert_non_null(gm_blas_row_at(row));
+    size_t count = 0, patterns = 0;
+    for (size_t r = 0; r < gm_blas_rows(); r++) {
+        const struct blas_row *row = gm_blas_row_at(r);
+        for (size_t i = 0; row->candidates[i]; i++) {
+            glob_t found = {0};
+            const bool pattern = strchr(row->candidates[i], '*') != NULL;
+            patterns += pattern;
+            if (glob(row->candidates[i], pattern ? 0 : GLOB_NOCHECK, NULL, &found) != 0) {
+                continue;
+            }
+            for (size_t f = 0; f < found.gl_pathc; f++) {
+                assert_true(gm_blas_candidate_at(count++, &candidate));
+                assert_ptr_equal(candidate.row, row);
+                assert_string_equal(candidate.path, found.gl_pathv[f]);
+            }
+            globfree(&found);
         }
     }
-    assert_true(count >= 4);
-    assert_false(gm_blas_candidate_at(count + 1, &candidate));
+    assert_true(count >= 4 && patterns >= 4);
+    assert_false(gm_blas_candidate_at(count, &candidate));
     assert_false(gm_blas_candidate_at(SIZE_MAX, &candidate));
 }
 
@@ -304,11 +325,17 @@ static void test_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_described), cmocka_unit_test(test_real_path),
-        cmocka_unit_test(test_products),  cmocka_unit_test(test_faults_are_seen),
-        cmocka_unit_test(test_limits),    cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_notice),    cmocka_unit_test(test_files_that_are_none),
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_described),
+        cmocka_unit_test(test_real_path),
+        cmocka_unit_test(test_symbols_stay_apart),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_faults_are_seen),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_notice),
+        cmocka_unit_test(test_files_that_are_none),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,6 +86,27 @@ static void test_real_path(void **state)
     free(real);
 }
 
+/* netlib's library is known by its name alone: the good one becomes it in a copy. */
+static void test_netlib(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"libblas.so.3", "libcblas.so.3.1", "libotherblas.so.3"};
+    char folder[] = "/tmp/gemmlp-netlib.XXXXXX", command[3 * BLAS_PATH_SIZE], path[80];
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < 3; i++) {
+        struct blas_library library;
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        snprintf(command, sizeof command, "cp '%s' '%s'", fake("good"), path);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(gm_blas_open_path(path, &library, NULL), GEMMLP_OK);
+        assert_string_equal(library.name, i < 2 ? "netlib" : "cblas");
+        assert_string_equal(library.version, names[i]);
+        assert_int_equal(library.notice != NULL, i < 2);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
 /* What was loaded is called through its handle, and by no one else in the process. */
 static void test_symbols_stay_apart(void **state)
 {
@@ -325,17 +346,12 @@ static void test_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_described),
-        cmocka_unit_test(test_real_path),
-        cmocka_unit_test(test_symbols_stay_apart),
-        cmocka_unit_test(test_products),
-        cmocka_unit_test(test_faults_are_seen),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_notice),
-        cmocka_unit_test(test_files_that_are_none),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_described), cmocka_unit_test(test_real_path),
+        cmocka_unit_test(test_netlib),    cmocka_unit_test(test_symbols_stay_apart),
+        cmocka_unit_test(test_products),  cmocka_unit_test(test_faults_are_seen),
+        cmocka_unit_test(test_limits),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_notice),    cmocka_unit_test(test_files_that_are_none),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

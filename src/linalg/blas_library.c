@@ -230,18 +230,25 @@ static void find_path(struct blas_library *library)
     free(real);
 }
 
-#define UNKNOWN "cblas"
+/* netlib's has no symbol that the others do not have, but an old name. */
+static bool is_library_of(const struct blas_row *row, const struct blas_library *library)
+{
+    const char *base = strrchr(library->path, '/');
+    return row->marker ? address(library, row->marker) != NULL
+                       : base && (strncmp(base, "/libblas.so", 11) == 0 ||
+                                  strncmp(base, "/libcblas.so", 12) == 0);
+}
 
 static void describe(struct blas_library *library)
 {
     for (size_t r = 0; r < ROWS; r++) {
-        if (rows[r].marker && address(library, rows[r].marker)) {
+        if (is_library_of(&rows[r], library)) {
             snprintf(library->name, sizeof library->name, "%s", rows[r].name);
             rows[r].describe(library);
             return;
         }
     }
-    snprintf(library->name, sizeof library->name, UNKNOWN);
+    snprintf(library->name, sizeof library->name, "cblas");
 }
 
 struct blas_library gm_blas_beneath(void *handle)
@@ -308,13 +315,8 @@ static bool load_row(const struct blas_row *row, struct blas_library *library, c
     char path[BLAS_PATH_SIZE], why[REASON_SIZE];
     size_t index = 0;
     for (size_t i = 0; candidate_of(row, &index, path); index = ++i) {
-        if (load(path, library, why, sizeof why)) {
-            if (!row->marker && strcmp(library->name, UNKNOWN) == 0) {
-                snprintf(library->name, sizeof library->name, "%s", row->name);
-                row->describe(library);
-            }
+        if (load(path, library, why, sizeof why))
             return true;
-        }
         /* Of a file that exists, the reason is worth more than that another was not found. */
         if (!reason[0] || strchr(path, '/'))
             snprintf(reason, size, "%s", why);

@@ -21,7 +21,7 @@ struct blas_row {
     const char *package; /* Debian's */
     /* What dlopen is tried with, in turn: names that the loader looks up, and patterns of paths. */
     const char *candidates[BLAS_CANDIDATES + 1];
-    const char *marker; /* a symbol that no other library has; NULL: none of the others' is there */
+    const char *marker; /* a symbol that no other library has; NULL: told by its file name */
     void (*describe)(struct blas_library *library);
 };
 
@@ -63,8 +63,8 @@ struct blas_candidate {
 };
 bool gm_blas_candidate_at(size_t index, struct blas_candidate *out);
 
-/* The library of a row (NULL: of the first that is there), or a file. There is nothing to close: a
- * library is never unloaded. */
+/* The library of a row (NULL: of the first that is there); or a file, by its path or by a name that
+ * the loader looks up. There is nothing to close: a library is never unloaded. */
 gemmlp_status gm_blas_open(const struct blas_row *row, struct blas_library *library,
                            gemmlp_error *error);
 gemmlp_status gm_blas_open_path(const char *path, struct blas_library *library,

@@ -197,9 +197,9 @@ typedef struct gemmlp_metrics {
 /* How a call computes. All zero: default threads, default provider. */
 typedef struct gemmlp_compute {
     int threads; /* 0: gemmlp_default_threads() */
-    const char
-        *provider; /* a name of GEMMLP_PROVIDERS, or the path (with a '/') of a CBLAS library;
-                             NULL or "auto": the first that is installed */
+    /* A name of GEMMLP_PROVIDERS, or the path (with a '/') of a CBLAS library; NULL or "auto": the
+     * first that is installed. */
+    const char *provider;
 } gemmlp_compute;
 
 /* A model with initial weights. The pre-processing is fitted to `train`, which is not kept; with
@@ -427,8 +427,7 @@ GEMMLP_API int gemmlp_default_threads(void);
 
 /* A provider of matrix products, as gemmlp_compute names it. */
 typedef struct gemmlp_provider_info {
-    char name[32]; /* of GEMMLP_PROVIDERS, also when a path was given; "cblas" for a library that
-                          is none of them */
+    char name[32];     /* of GEMMLP_PROVIDERS, also when a path was given; "cblas": none of them */
     char version[128]; /* "OpenBLAS 0.3.21" */
     char kernel[64];   /* "Zen": what it chose for this CPU; "" when it does not say */
     char path[1024];   /* of the shared library; "" when there is none */

@@ -7,8 +7,8 @@
  *   FAKE_CRASH   a product aborts the process
  *   FAKE_HANG    a product never returns
  *   FAKE_EMPTY   no CBLAS at all
- *   FAKE_SCIPY   as in SciPy's wheels: OpenBLAS with scipy_ before its names, 64_ after them, 64-bit
- *                integers and threads of its own
+ *   FAKE_SCIPY   as in NumPy's wheels: OpenBLAS with scipy_ before its names, 64_ after them,
+ *                64-bit integers and threads of its own
  *   FAKE_ILP64   OpenBLAS with 64-bit integers that its names do not tell, and one thread
  *   FAKE_BLIS    BLIS, whose thread count has 64 bits
  *   FAKE_MKL     MKL, whose layers must be chosen before the first product

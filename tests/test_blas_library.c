@@ -33,7 +33,7 @@ static int thread_sets(const struct blas_library *library)
     return function();
 }
 
-/* ---- what a library is ------------------------------------------------------------------------ */
+/* ---- what a library is ----------------------------------------------------------------------- */
 
 static const struct {
     const char *kind, *name, *version, *kernel, *prefix, *suffix;
@@ -118,7 +118,7 @@ static void test_symbols_stay_apart(void **state)
     assert_null(dlsym(RTLD_DEFAULT, "scipy_cblas_sgemm64_"));
 }
 
-/* ---- products ----------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* [1 2; 3 4] [5 6; 7 8] = [19 22; 43 50] */
 static void multiply(const struct gemm_provider *provider, enum gemm_precision precision,
@@ -188,7 +188,7 @@ static void test_limits(void **state)
     }
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 /* A product is computed by as many threads as OpenMP's; a count that is right is not set again. */
 static void test_threads(void **state)
@@ -235,7 +235,7 @@ static void test_notice(void **state)
     }
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void assert_refused(const char *path, const char *why)
 {
@@ -276,7 +276,7 @@ static void test_files_that_are_none(void **state)
     assert_true(strlen(error.message) > 300);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static void test_rows(void **state)
 {

@@ -307,8 +307,8 @@ static bool load(const char *path, struct blas_library *library, char *reason, s
     return true;
 }
 
-/* The first candidate that is a CBLAS. It stays loaded, so that whatever it turns out to be ends the
- * search: the next would be a second BLAS in the process. */
+/* The first candidate that is a CBLAS. It stays loaded, so that whatever it turns out to be ends
+ * the search: the next would be a second BLAS in the process. */
 static bool load_row(const struct blas_row *row, struct blas_library *library, char *reason,
                      size_t size)
 {

@@ -8,8 +8,8 @@
  * cheapest. An epilogue sees every element of C once, in no order, from several threads at a time.
  *
  * Who computes is a provider: a kind of them (CBLAS, the reference) that was opened, and with it
- * whatever library is beneath. To add a CBLAS library: a row in blas_library.c. To add another kind:
- * fill a struct gemm_kind in a file of its own, add one row in gemm.c.
+ * whatever library is beneath. To add a CBLAS library: a row in blas_library.c. To add another
+ * kind: fill a struct gemm_kind in a file of its own, add one row in gemm.c.
  */
 #ifndef GM_GEMM_H
 #define GM_GEMM_H

@@ -1,6 +1,10 @@
-/* reference.c: the naive reference in both precisions. The names are read here; the mathematics is
- * in reference_formulas.h and reference_body.h, which come in once with `real` float and once with
- * `real` double. Functions of <tgmath.h> are those of the precision of their argument. */
+/* reference.c: the naive reference in both precisions. The names are read here; the rest is in
+ * reference_network.h, reference_formulas.h and reference_body.h, which come in once with `real`
+ * float and once with `real` double. Functions of <tgmath.h> are those of the precision of their
+ * argument.
+ *
+ * With -DREFERENCE_FAIR=NAME, and the flags that meson.build gives with it, the same source is one
+ * of the fair builds that fair.c chooses from: float only, functions reference_step_NAME etc. */
 #include "reference.h"
 
 #include <stdbool.h>
@@ -92,14 +96,29 @@ static bool read_names(const struct reference_settings *settings, struct plan *p
     return true;
 }
 
+/* How many examples are at hand together: the oracle takes one after the other, the threads of a
+ * fair build share out many, and need a z, a and delta for each. */
+#ifdef REFERENCE_FAIR
+enum { EXAMPLES_AT_ONCE = 256 };
+#else
+enum { EXAMPLES_AT_ONCE = 1 };
+#endif
+
+/* A loop over so few numbers is over before the other threads have come. */
+enum { FEW = 10000 };
+
+#ifndef _OPENMP /* then the pragmas of reference_body.h are to do nothing, in silence */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#endif
+
 #define JOIN_EXPANDED(stem, suffix) stem##_##suffix
 #define JOIN(stem, suffix)          JOIN_EXPANDED(stem, suffix)
 #define NAME(stem)                  JOIN(stem, SUFFIX)
 
-/* Everything in the two files that is of one precision, so that it reads as if there were one. */
+/* Everything in those files that is of one precision, so that it reads as if there were one. */
 #define tensor                    NAME(tensor)
 #define dense                     NAME(dense)
-#define reference                 NAME(reference)
+#define reference                 JOIN(reference, PRECISION)
 #define sigmoid                   NAME(sigmoid)
 #define softplus                  NAME(softplus)
 #define normal_cdf                NAME(normal_cdf)
@@ -117,7 +136,9 @@ static bool read_names(const struct reference_settings *settings, struct plan *p
 #define example_cost              NAME(example_cost)
 #define output_delta              NAME(output_delta)
 #define backward                  NAME(backward)
+#define back_propagate            NAME(back_propagate)
 #define add_gradient              NAME(add_gradient)
+#define add_examples              NAME(add_examples)
 #define example                   NAME(example)
 #define tensor_at                 NAME(tensor_at)
 #define add_penalties             NAME(add_penalties)
@@ -127,6 +148,8 @@ static bool read_names(const struct reference_settings *settings, struct plan *p
 #define tensor_create             NAME(tensor_create)
 #define tensor_free               NAME(tensor_free)
 #define layer_create              NAME(layer_create)
+#define example_create            NAME(example_create)
+#define example_free              NAME(example_free)
 #define reference_free            NAME(reference_free)
 #define reference_create          NAME(reference_create)
 #define reference_weights         NAME(reference_weights)
@@ -137,12 +160,21 @@ static bool read_names(const struct reference_settings *settings, struct plan *p
 #define reference_gradient        NAME(reference_gradient)
 #define reference_step            NAME(reference_step)
 
-#define real   float
+#define real      float
+#define PRECISION f32
+#ifdef REFERENCE_FAIR
+#define SUFFIX REFERENCE_FAIR
+#else
 #define SUFFIX f32
+#endif
 #include "reference_body.h"
-#undef real
-#undef SUFFIX
 
-#define real   double
-#define SUFFIX f64
+#ifndef REFERENCE_FAIR
+#undef real
+#undef PRECISION
+#undef SUFFIX
+#define real      double
+#define PRECISION f64
+#define SUFFIX    f64
 #include "reference_body.h"
+#endif

@@ -1,5 +1,5 @@
-/* reference.h: back-propagation from the book, in plain loops: no BLAS, no OpenMP, no line shared
- * with the library. The oracle of the tests, and the naive loop that the benchmark compares with.
+/* reference.h: back-propagation from the book, in plain loops: no BLAS, no line shared with the
+ * library. The oracle of the tests, and the naive loop that the benchmark compares with.
  *
  * Every formula follows Nielsen, "Neural Networks and Deep Learning", chapters 2 and 3, and the
  * papers of the optimizers, one example at a time, one neuron at a time. Once in float, once in
@@ -30,7 +30,7 @@ struct reference_settings {
     double clip_norm;    /* of the gradient with its penalties; 0: no clipping */
 };
 
-/* For each precision:
+/* For each precision, or build of one (a network is for the functions of the build that made it):
  *   create           parameters are zero until they are written. NULL when a name is unknown, a
  *                    size is zero, softmax is not at the output, cross_entropy stands after
  *                    anything but softmax or sigmoid, or memory runs out.
@@ -42,21 +42,27 @@ struct reference_settings {
  *                    1, and its gradient; without penalties.
  *   step             gradient, penalties, clipping, decay, update. Returns the mean cost of the
  *                    batch before the update, without penalties. */
-#define REFERENCE_DECLARE(real, suffix)                                                            \
-    struct reference_##suffix;                                                                     \
-    struct reference_##suffix *reference_create_##suffix(const struct reference_settings *);       \
-    void reference_free_##suffix(struct reference_##suffix *);                                     \
-    real *reference_weights_##suffix(struct reference_##suffix *, size_t layer);                   \
-    real *reference_biases_##suffix(struct reference_##suffix *, size_t layer);                    \
-    const real *reference_weight_gradient_##suffix(const struct reference_##suffix *, size_t);     \
-    const real *reference_bias_gradient_##suffix(const struct reference_##suffix *, size_t);       \
-    void reference_predict_##suffix(struct reference_##suffix *, const real *x, real *out);        \
-    double reference_gradient_##suffix(struct reference_##suffix *, size_t batch, const real *x,   \
-                                       const real *y);                                             \
-    double reference_step_##suffix(struct reference_##suffix *, size_t batch, const real *x,       \
-                                   const real *y);
+#define REFERENCE_DECLARE(real, precision, build)                                                  \
+    struct reference_##precision;                                                                  \
+    struct reference_##precision *reference_create_##build(const struct reference_settings *);     \
+    void reference_free_##build(struct reference_##precision *);                                   \
+    real *reference_weights_##build(struct reference_##precision *, size_t layer);                 \
+    real *reference_biases_##build(struct reference_##precision *, size_t layer);                  \
+    const real *reference_weight_gradient_##build(const struct reference_##precision *, size_t);   \
+    const real *reference_bias_gradient_##build(const struct reference_##precision *, size_t);     \
+    void reference_predict_##build(struct reference_##precision *, const real *x, real *out);      \
+    double reference_gradient_##build(struct reference_##precision *, size_t batch, const real *x, \
+                                      const real *y);                                              \
+    double reference_step_##build(struct reference_##precision *, size_t batch, const real *x,     \
+                                  const real *y);
 
-REFERENCE_DECLARE(float, f32)
-REFERENCE_DECLARE(double, f64)
+REFERENCE_DECLARE(float, f32, f32)
+REFERENCE_DECLARE(double, f64, f64)
+
+/* The same source for the benchmark, with OpenMP and at full optimisation: see fair.h, which
+ * chooses. */
+REFERENCE_DECLARE(float, f32, fair_baseline)
+REFERENCE_DECLARE(float, f32, fair_v3)
+REFERENCE_DECLARE(float, f32, fair_v4)
 
 #endif

@@ -1,5 +1,5 @@
 /* reference_formulas.h: activations and losses of the reference for one precision, as functions of
- * single numbers. Only reference.c includes it, twice, with `real` defined and its names mapped;
+ * single numbers. Only reference.c includes it, with `real` defined and its names mapped;
  * hence no include guard. */
 
 /* ---- Activations --------------------------------------------------------------------------- */

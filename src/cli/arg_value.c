@@ -102,6 +102,62 @@ static bool set_flag(bool *value, const char *text, char *message, size_t size)
     return false;
 }
 
+/* Appends first, first + step … up to last, or first, first * factor …: "64-1024*2". */
+static bool add_range(const struct arg *arg, struct arg_list *list, const char *item, char *message,
+                      size_t size)
+{
+    char text[64];
+    size_t first, last, step = 1;
+    snprintf(text, sizeof text, "%s", item);
+    char *dash = strchr(text, '-');
+    if (dash) {
+        *dash++ = '\0';
+    }
+    char *by = dash ? strpbrk(dash, "+*") : NULL;
+    const bool times = by && *by == '*';
+    if (by) {
+        *by++ = '\0';
+    }
+    if (!cli_parse_size(text, &first) || !cli_parse_size(dash ? dash : text, &last) ||
+        (by && !cli_parse_size(by, &step)) || first < arg->lower || last > arg->upper ||
+        first > last || step < 1 + (size_t)times || (times && first == 0)) {
+        snprintf(
+            message, size,
+            "expected whole numbers from %zu to %zu, or ranges such as %zu-%zu, first-last+step, "
+            "first-last*factor; found '%s'",
+            arg->lower, arg->upper, arg->lower, arg->lower + 3, item);
+        return false;
+    }
+    for (size_t value = first; value <= last;) {
+        if (list->count == ARG_LIST_CAPACITY) {
+            snprintf(message, size, "expected at most %d values", ARG_LIST_CAPACITY);
+            return false;
+        }
+        list->items[list->count++].size = value;
+        if (times ? value > last / step : value > SIZE_MAX - step) {
+            break;
+        }
+        value = times ? value * step : value + step;
+    }
+    return true;
+}
+
+static bool add_item(const struct arg *arg, struct arg_list *list, const char *item, char *message,
+                     size_t size)
+{
+    if (arg->kind == ARG_RANGES) {
+        return add_range(arg, list, item, message, size);
+    }
+    if (list->count == ARG_LIST_CAPACITY) {
+        snprintf(message, size, "expected at most %d values", ARG_LIST_CAPACITY);
+        return false;
+    }
+    const size_t at = list->count++;
+    return arg->kind == ARG_SIZES   ? set_size(arg, &list->items[at].size, item, message, size)
+           : arg->kind == ARG_REALS ? set_real(arg, &list->items[at].real, item, message, size)
+                                    : set_name(arg, &list->items[at].name, item, message, size);
+}
+
 static bool set_list(const struct arg *arg, struct arg_list *list, const char *text, char *message,
                      size_t size)
 {
@@ -109,22 +165,15 @@ static bool set_list(const struct arg *arg, struct arg_list *list, const char *t
     if (arg->extra && strcmp(text, arg->extra) == 0) {
         return true;
     }
+    size_t number = 0;
     for (const char *start = text;; start += strcspn(start, ",") + 1) {
         char item[64];
         size_t length = strcspn(start, ",");
-        if (list->count == ARG_LIST_CAPACITY) {
-            snprintf(message, size, "expected at most %d values", ARG_LIST_CAPACITY);
-            return false;
-        }
         snprintf(item, sizeof item, "%.*s", length < sizeof item ? (int)length : 63, start);
-        size_t at = list->count++;
-        bool valid =
-            arg->kind == ARG_SIZES   ? set_size(arg, &list->items[at].size, item, message, size)
-            : arg->kind == ARG_REALS ? set_real(arg, &list->items[at].real, item, message, size)
-                                     : set_name(arg, &list->items[at].name, item, message, size);
-        if (!valid) {
-            if (at > 0 || start[length] == ',') {
-                cli_append(message, size, " (value %zu of '%s')", at + 1, text);
+        number++;
+        if (!add_item(arg, list, item, message, size)) {
+            if (number > 1 || start[length] == ',') {
+                cli_append(message, size, " (value %zu of '%s')", number, text);
             }
             return false;
         }
@@ -150,6 +199,7 @@ bool cli_arg_set(const struct arg *arg, void *value, const char *text, char *mes
     case ARG_SIZES:
     case ARG_REALS:
     case ARG_NAMES:
+    case ARG_RANGES:
         return set_list(arg, value, text, message, size);
     case ARG_STRING:
         break;

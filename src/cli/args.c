@@ -38,7 +38,7 @@ struct arg_slot *cli_arg_find(const struct args *args, const char *name)
 bool cli_arg_given(const struct args *args, const char *name)
 {
     const struct arg_slot *slot = cli_arg_find(args, name);
-    return slot && (slot->on_command_line || slot->config_line);
+    return slot && (slot->text || slot->config_line);
 }
 
 static bool make_slots(struct args *args)
@@ -55,10 +55,16 @@ static bool make_slots(struct args *args)
         for (size_t i = 0; i < args->groups[g].count; i++) {
             const struct arg *arg = &args->groups[g].rows[i];
             args->slots[args->slot_count++] =
-                (struct arg_slot){arg, (char *)args->groups[g].target + arg->offset, false, 0};
+                (struct arg_slot){arg, (char *)args->groups[g].target + arg->offset, NULL, 0};
         }
     }
     return true;
+}
+
+/* A word with blanks is the value of an option whose value is a list of words. */
+static bool looks_like_option(const char *word)
+{
+    return strncmp(word, "--", 2) == 0 && word[strcspn(word, " =")] != ' ';
 }
 
 /* getopt_long would take abbreviations, which break scripts when an option is added; so that every
@@ -66,7 +72,7 @@ static bool make_slots(struct args *args)
 static bool check_names(const struct args *args, int argc, char **argv, int *code)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--", 2) != 0) {
+        if (!looks_like_option(argv[i])) {
             continue;
         }
         char name[64], message[1024];
@@ -90,7 +96,7 @@ static bool take_option(struct args *args, struct arg_slot *slot, const char *te
     const char *name = slot->arg->name;
     if (!text) {
         text = "yes"; /* a flag */
-    } else if (separate_word && strncmp(text, "--", 2) == 0) {
+    } else if (separate_word && looks_like_option(text)) {
         *code = cli_usage(args->command, "--%s: expected %s, found the option '%s'", name,
                           slot->arg->value, text);
         return false;
@@ -99,7 +105,7 @@ static bool take_option(struct args *args, struct arg_slot *slot, const char *te
         *code = cli_usage(args->command, "--%s: %s", name, message);
         return false;
     }
-    slot->on_command_line = true;
+    slot->text = text;
     return true;
 }
 

@@ -27,6 +27,7 @@ enum arg_kind {
     ARG_SIZES,  /* struct arg_list, comma-separated; or the word `extra`: an empty list */
     ARG_REALS,  /* likewise */
     ARG_NAMES,  /* likewise */
+    ARG_RANGES, /* likewise, of sizes; an item may be first-last, first-last+step, first-last*factor */
 };
 
 enum arg_range { RANGE_POSITIVE, RANGE_NOT_NEGATIVE, RANGE_SHARE /* [0, 1) */, RANGE_ANY };
@@ -77,7 +78,7 @@ struct arg_group {
 struct arg_slot {
     const struct arg *arg;
     void *value;
-    bool on_command_line;
+    const char *text;   /* as it stands on the command line; NULL: it does not */
     size_t config_line; /* 0: not in the --config file */
 };
 
@@ -87,6 +88,7 @@ struct args {
     size_t group_count;
     const char *operand_name; /* "MODEL"; NULL: takes none */
     bool operand_required;
+    void (*help_of_operand)(void); /* prints a section of the help, may be NULL */
 
     const char *operand; /* NULL: not given */
     struct arg_slot *slots;

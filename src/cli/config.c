@@ -116,7 +116,7 @@ static int take_value(void *user, const char *section, const char *name, const c
         const char *text;
         struct arg_list list;
     } overridden;
-    void *value = slot->on_command_line ? (void *)&overridden : slot->value;
+    void *value = slot->text ? (void *)&overridden : slot->value;
     char reason[900];
     if (!cli_arg_set(slot->arg, value, copy, reason, sizeof reason)) {
         snprintf(message, sizeof message, "%s: %s%s", name, reason, hint_for(copy));

@@ -34,7 +34,7 @@ static void append_list(const struct arg *arg, const struct arg_list *list, char
     cli_append(text, size, "%s", list->count ? " (default " : "");
     for (size_t i = 0; i < list->count; i++) {
         cli_append(text, size, "%s", i ? "," : "");
-        if (arg->kind == ARG_SIZES) {
+        if (arg->kind == ARG_SIZES || arg->kind == ARG_RANGES) {
             cli_append(text, size, "%zu", list->items[i].size);
         } else if (arg->kind == ARG_REALS) {
             cli_append(text, size, "%g", list->items[i].real);
@@ -71,6 +71,7 @@ static void append_default(const struct arg_slot *slot, char *text, size_t size)
     case ARG_SIZES:
     case ARG_REALS:
     case ARG_NAMES:
+    case ARG_RANGES:
         append_list(arg, slot->value, text, size);
         break;
     }
@@ -111,6 +112,9 @@ void cli_help(const struct args *args)
     bool used[REGISTRIES] = {false};
     printf("  gemmlp %s\n\n%s\n\nusage: gemmlp %s %s\n", command->example, command->summary,
            command->name, command->synopsis);
+    if (args->help_of_operand) {
+        args->help_of_operand();
+    }
     for (size_t g = 0, slot = 0; g < args->group_count; g++) {
         printf("\n%s\n", args->groups[g].title);
         for (size_t i = 0; i < args->groups[g].count; i++, slot++) {

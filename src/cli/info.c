@@ -158,7 +158,7 @@ static bool options_fit(const struct args *args, enum info_subject subject, int 
             const char *name = args->slots[slot].arg->name;
             unsigned fits = groups_of[g].subjects;
             fits |= strcmp(name, "task") == 0 ? SUBJECT_NETWORK : 0;
-            if (args->slots[slot].on_command_line && !(fits & subject)) {
+            if (args->slots[slot].text && !(fits & subject)) {
                 *code = cli_usage(args->command, "--%s: is for %s", name, groups_of[g].condition);
                 return false;
             }

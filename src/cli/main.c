@@ -33,6 +33,10 @@ static const struct command commands[] = {
      "MODEL --data PATH [options]",
      "explain mnist.safetensors --data datasets/mnist --example 7 --weight 1,3,20",
      cli_run_explain},
+    {"bench",
+     "Measures matrix products, training steps, BLAS libraries, threads and time to an accuracy.",
+     "gemm|step|backends|threads|accuracy [options]", "bench step --network 784-256-10:128",
+     cli_run_bench},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

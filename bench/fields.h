@@ -1,0 +1,29 @@
+/* fields.h: what stands in a record or a report, read with a default where it does not. */
+#ifndef BENCH_FIELDS_H
+#define BENCH_FIELDS_H
+
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* The string under `key`; "" when there is none. */
+static inline const char *bench_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* The number under `key`; NaN when there is none. */
+static inline double bench_number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static inline bool bench_is_ok(const json_t *record)
+{
+    return strcmp(bench_text(record, "status"), "ok") == 0;
+}
+
+#endif

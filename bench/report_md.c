@@ -1,0 +1,259 @@
+/* report_md.c: a report for people: the machine, the suite's table, what failed, where a step's
+ * time goes, the libraries and the measured roofs. */
+#include <math.h>
+#include <string.h>
+
+#include "cli/terminal.h"
+#include "fields.h"
+#include "report.h"
+#include "report_private.h"
+#include "report_table.h"
+#include "statistics.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* Of a provider or a status. */
+enum { LABEL = 1024 };
+
+/* ---- the tables of each suite ---------------------------------------------------------------- */
+
+/* Where several providers or precisions were asked for, they tell the rows apart. */
+static const struct bench_column gemm_columns[] = {
+    {"provider", "provider", BENCH_PROVIDER, true},
+    {"precision", "precision", BENCH_TEXT, true},
+    {"case", "case", BENCH_TEXT, false},
+    {"op", "operation", BENCH_TEXT, false},
+    {"m", "m", BENCH_INTEGER, false},
+    {"n", "n", BENCH_INTEGER, false},
+    {"k", "k", BENCH_INTEGER, false},
+    {"threads", "threads", BENCH_INTEGER, false},
+    {"median ± sd", "seconds_median", BENCH_SECONDS_SD, false},
+    {"GFLOP/s", "gflops", BENCH_REAL, false},
+    {"% of peak", "peak_fraction", BENCH_PERCENT, false},
+    {"% of roof", "roof_fraction", BENCH_PERCENT, false},
+    {"residual", "residual", BENCH_SCIENTIFIC, false},
+};
+
+static const struct bench_column step_columns[] = {
+    {"provider", "provider", BENCH_PROVIDER, true},
+    {"precision", "precision", BENCH_TEXT, true},
+    {"case", "case", BENCH_TEXT, false},
+    {"threads", "threads", BENCH_INTEGER, false},
+    {"median ± sd", "seconds_median", BENCH_SECONDS_SD, false},
+    {"GFLOP/s", "gflops", BENCH_REAL, false},
+    {"examples/s", "examples_per_second", BENCH_REAL, false},
+    {"% of peak", "peak_fraction", BENCH_PERCENT, false},
+    {"× naive", "naive_speedup", BENCH_REAL, false},
+    {"× fair", "fair_speedup", BENCH_REAL, false},
+    {"verdict", "verified", BENCH_VERDICT, false},
+};
+
+static const struct bench_column backends_columns[] = {
+    {"provider", "provider", BENCH_PROVIDER, false},
+    {"version/kernel", "provider_version", BENCH_BUILD, false},
+    {"precision", "precision", BENCH_TEXT, true},
+    {"case", "case", BENCH_TEXT, false},
+    {"threads", "threads", BENCH_INTEGER, true},
+    {"threads ran", "threads_ran", BENCH_REAL, false},
+    {"GFLOP/s", "gflops", BENCH_REAL, false},
+    {"% of peak", "peak_fraction", BENCH_PERCENT, false},
+    {"verdict", "verified", BENCH_VERDICT, false},
+};
+
+static const struct bench_column threads_columns[] = {
+    {"provider", "provider", BENCH_PROVIDER, true},
+    {"precision", "precision", BENCH_TEXT, true},
+    {"case", "case", BENCH_TEXT, false},
+    {"threads", "threads", BENCH_INTEGER, false},
+    {"ran", "threads_ran", BENCH_REAL, false},
+    {"median ± sd", "seconds_median", BENCH_SECONDS_SD, false},
+    {"GFLOP/s", "gflops", BENCH_REAL, false},
+    {"speed-up", "speedup", BENCH_FACTOR, false},
+    {"efficiency %", "efficiency", BENCH_PERCENT, false},
+};
+
+static const struct bench_column accuracy_columns[] = {
+    {"provider", "provider", BENCH_PROVIDER, true},
+    {"precision", "precision", BENCH_TEXT, true},
+    {"case", "case", BENCH_TEXT, false},
+    {"reached", "reached", BENCH_REACHED, false},
+    {"accuracy % median", "test_accuracy_median", BENCH_ACCURACY, false},
+    {"min", "test_accuracy_min", BENCH_ACCURACY, false},
+    {"training median (min)", "seconds_median", BENCH_SECONDS_MIN, false},
+    {"arguments", "arguments", BENCH_TEXT, false},
+};
+
+static const struct {
+    const char *suite;
+    const struct bench_column *columns;
+    size_t count;
+} tables[] = {
+    {"gemm", gemm_columns, COUNT(gemm_columns)},
+    {"step", step_columns, COUNT(step_columns)},
+    {"backends", backends_columns, COUNT(backends_columns)},
+    {"threads", threads_columns, COUNT(threads_columns)},
+    {"accuracy", accuracy_columns, COUNT(accuracy_columns)},
+};
+
+/* Where a step's time goes; its parts in the order in which they run. */
+static const struct bench_column parts_columns[] = {
+    {"provider", "provider", BENCH_PROVIDER, true},
+    {"precision", "precision", BENCH_TEXT, true},
+    {"case", "case", BENCH_TEXT, false},
+    {"threads", "threads", BENCH_INTEGER, false},
+    {"gather", "gather", BENCH_PART, false},
+    {"forward GEMM", "forward_gemm", BENCH_PART, false},
+    {"+ bias σ", "forward_epilogue", BENCH_PART, false},
+    {"loss", "loss", BENCH_PART, false},
+    {"backward GEMM", "backward_gemm", BENCH_PART, false},
+    {"⊙ σ′", "backward_epilogue", BENCH_PART, false},
+    {"gradient GEMM", "gradient_gemm", BENCH_PART, false},
+    {"update", "update", BENCH_PART, false},
+    {"sum", "parts", BENCH_PARTS_SUM, false},
+    {"whole step", "seconds_median", BENCH_SECONDS, false},
+};
+
+static const struct bench_column roof_columns[] = {
+    {"threads", "threads", BENCH_INTEGER, false},
+    {"precision", "precision", BENCH_TEXT, false},
+    {"instruction set", "instruction_set", BENCH_TEXT, false},
+    {"peak GFLOP/s", "peak_gflops", BENCH_REAL, false},
+    {"bandwidth GB/s", "bandwidth_gbytes", BENCH_REAL, false},
+};
+
+/* ---- md -------------------------------------------------------------------------------------- */
+
+/* One of several things on a line, left out when it is empty. */
+static void item(FILE *out, const char **separator, const char *before, const char *text,
+                 const char *after)
+{
+    char shown[4096];
+    if (*text) {
+        fprintf(out, "%s%s%s%s", *separator, before, cli_printable(text, shown, sizeof shown),
+                after);
+        *separator = ", ";
+    }
+}
+
+static void number_item(FILE *out, const char **separator, const char *before, double value,
+                        const char *after)
+{
+    char text[32] = "";
+    if (!isnan(value)) {
+        snprintf(text, sizeof text, "%.4g", value);
+    }
+    item(out, separator, before, text, after);
+}
+
+static void end_line(FILE *out, const char **separator)
+{
+    if (**separator) {
+        fputs(".\n", out);
+        *separator = "";
+    }
+}
+
+static void write_machine(FILE *out, const json_t *report)
+{
+    static const char *const caches[] = {"L1d", "L2", "L3"};
+    const char *separator = "";
+    item(out, &separator, "gemmlp ", bench_text(report, "version"), "");
+    item(out, &separator, "", bench_text(report, "compiler"), "");
+    item(out, &separator, "", bench_text(report, "date"), "");
+    end_line(out, &separator);
+    item(out, &separator, "", bench_text(report, "cpu"), "");
+    item(out, &separator, "", bench_text(report, "instruction_set"), "");
+    number_item(out, &separator, "usable CPUs ", bench_number(report, "cpus"), "");
+    number_item(out, &separator, "memory ", bench_number(report, "memory_bytes") / (1 << 30),
+                " GiB");
+    for (size_t i = 0; i < COUNT(caches); i++) {
+        char name[8];
+        double kib = bench_number(json_object_get(report, "caches"), caches[i]) / 1024;
+        snprintf(name, sizeof name, "%s ", caches[i]);
+        number_item(out, &separator, name, kib < 1024 ? kib : kib / 1024,
+                    kib < 1024 ? " KiB" : " MiB");
+    }
+    item(out, &separator, "governor ", bench_text(report, "governor"), "");
+    number_item(out, &separator, "load ", bench_number(report, "load"), "");
+    end_line(out, &separator);
+    item(out, &separator, "", bench_text(report, "os"), "");
+    end_line(out, &separator);
+    item(out, &separator, "`", bench_text(report, "command"), "`");
+    end_line(out, &separator);
+}
+
+/* What went wrong, a line for each record that is not ok. */
+static void write_failures(FILE *out, const json_t *records)
+{
+    const char *begin = "\n";
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        const json_t *record = json_array_get(records, i);
+        if (!bench_is_ok(record)) {
+            char text[LABEL];
+            const char *separator = ": ";
+            fprintf(out, "%s- %s", begin, bench_status_label(record, text, sizeof text));
+            item(out, &separator, "", bench_provider_label(records, record, text, sizeof text), "");
+            item(out, &separator, "", bench_text(record, "case"), "");
+            number_item(out, &separator, "threads ", bench_number(record, "threads"), "");
+            separator = ": ";
+            item(out, &separator, "", bench_text(record, "message"), "");
+            fputs("\n", out);
+            begin = "";
+        }
+    }
+}
+
+static void write_providers(FILE *out, const json_t *records)
+{
+    const char *begin = "\n";
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        const json_t *record = json_array_get(records, i);
+        if (*bench_text(record, "provider") && bench_is_first_of_library(records, i)) {
+            char label[LABEL];
+            const char *separator = begin;
+            bench_provider_label(records, record, label, sizeof label);
+            item(out, &separator, "- ", label, "");
+            separator = ": ";
+            item(out, &separator, "", bench_text(record, "provider_version"), "");
+            item(out, &separator, "", bench_text(record, "kernel"), "");
+            item(out, &separator, "", bench_text(record, "provider_path"), "");
+            fputs("\n", out);
+            begin = "";
+        }
+    }
+}
+
+static bool any_parts(const json_t *records)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        count += json_object_size(json_object_get(json_array_get(records, i), "parts"));
+    }
+    return count > 0;
+}
+
+bool bench_report_write_md(const json_t *report, FILE *out)
+{
+    const json_t *records = json_object_get(report, "records");
+    const json_t *roofs = json_object_get(report, "roofs");
+    write_machine(out, report);
+    putc('\n', out);
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        if (strcmp(tables[i].suite, bench_text(report, "suite")) == 0) {
+            bench_table_write(out, records, tables[i].columns, tables[i].count);
+        }
+    }
+    write_failures(out, records);
+    if (strcmp(bench_text(report, "suite"), "step") == 0 && any_parts(records)) {
+        fputs("\nWhere a step's time goes, per cent of the sum of its parts, which are timed in a "
+              "step of their own:\n\n",
+              out);
+        bench_table_write(out, records, parts_columns, COUNT(parts_columns));
+    }
+    write_providers(out, records);
+    if (json_array_size(roofs) > 0) {
+        fputs("\nMeasured roofs:\n\n", out);
+        bench_table_write(out, roofs, roof_columns, COUNT(roof_columns));
+    }
+    return true;
+}

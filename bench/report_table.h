@@ -1,0 +1,56 @@
+/* report_table.h: records, or any objects, as a table.
+ *
+ * In: rows, and for each column the key that it shows and how. Out: Markdown that reads as well in
+ * a terminal. */
+#ifndef BENCH_REPORT_TABLE_H
+#define BENCH_REPORT_TABLE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* How a cell reads; "-" where there is nothing. The first four stand to the left, numbers to the
+ * right. */
+enum bench_cell {
+    BENCH_TEXT,
+    BENCH_PROVIDER,    /* bench_provider_label */
+    BENCH_BUILD,       /* version and kernel of the provider */
+    BENCH_VERDICT,     /* verified, unverified, or the status: WRONG */
+    BENCH_INTEGER,     /* 64 */
+    BENCH_REAL,        /* 1234, 123.4, 12.34, 1.234 */
+    BENCH_FACTOR,      /* 12.34× */
+    BENCH_PERCENT,     /* of a fraction: 74.3 */
+    BENCH_ACCURACY,    /* of a fraction: 98.12 */
+    BENCH_SCIENTIFIC,  /* 1.2e-07 */
+    BENCH_SECONDS,     /* 1.234 ms */
+    BENCH_SECONDS_SD,  /* 1.234 ± 0.051 ms, or the status */
+    BENCH_SECONDS_MIN, /* 1.234 (1.201) ms, or the status */
+    BENCH_REACHED,     /* 5/5 seeds */
+    BENCH_PART,        /* per cent of the sum of a step's parts */
+    BENCH_PARTS_SUM,   /* that sum: 1.234 ms */
+};
+
+struct bench_column {
+    const char *title, *key;
+    enum bench_cell cell;
+    bool where_it_differs; /* shown only where rows differ in it */
+};
+
+/* A Markdown table that reads as well in a terminal: padded, numbers to the right. rows: an array
+ * of objects; at most 16 columns. */
+void bench_table_write(FILE *out, const json_t *rows, const struct bench_column *columns,
+                       size_t count);
+
+/* "openblas", or "openblas #2" for the second library of that name among the records. Both labels
+ * return out. */
+const char *bench_provider_label(const json_t *records, const json_t *record, char *out,
+                                 size_t size);
+
+/* The status in capitals: "WRONG". */
+const char *bench_status_label(const json_t *record, char *out, size_t size);
+
+/* Whether no record before the i-th is of the same library. */
+bool bench_is_first_of_library(const json_t *records, size_t i);
+
+#endif

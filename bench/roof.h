@@ -1,0 +1,21 @@
+/* roof.h: the two limits of the roofline model (Williams, Waterman, Patterson 2009), measured: what
+ * the cores can multiply and add, and what the memory can deliver.
+ *
+ *   speed of a computation <= min(peak, intensity x bandwidth)      intensity: FLOP per byte moved
+ */
+#ifndef BENCH_ROOF_H
+#define BENCH_ROOF_H
+
+#include "linalg/gemm.h"
+
+/* GFLOP/s of multiply-adds on registers alone, by `threads` OpenMP threads at once: the best of
+ * several runs, by the fastest instruction set of this processor, whose name goes to
+ * *instruction_set (NULL is allowed). */
+double bench_roof_peak(int threads, enum gemm_precision precision, const char **instruction_set);
+
+/* GB/s (10^9 bytes) of McCalpin's STREAM triad a = b + s c by `threads` OpenMP threads, counted as
+ * STREAM does: 24 bytes for each double of a (that most CPUs read a before they write it is not
+ * counted). The arrays are far larger than the caches. -1: not enough memory. */
+double bench_roof_bandwidth(int threads);
+
+#endif

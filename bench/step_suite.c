@@ -1,0 +1,196 @@
+/* step_suite.c: `bench step`: whole training steps: gather, forward, cost, backward, update.
+ *
+ * Before a step is timed, one step on a batch that is small enough is compared with the plain loops
+ * (step_reference.h), and every product is checked at its real size (check.h). */
+#include <math.h>
+#include <stdlib.h>
+
+#include "bench.h"
+#include "check.h"
+#include "cli/report.h"
+#include "core/cpu.h"
+#include "statistics.h"
+#include "step_fixture.h"
+#include "step_reference.h"
+
+/* ---- every product at its real size ---- */
+
+/* The worst residual of the products of layer l. Activations and weights are those of the last step;
+ * its deltas share two buffers, so that this one may hold those of another layer by now, which are
+ * numbers as good as any. */
+static double layer_residual(const struct pass *pass, size_t l, float *out)
+{
+    const struct layer *layer = &pass->model->layers[l];
+    const float *x = l ? pass->layers[l - 1].a : pass->x, *delta = pass->layers[l].delta;
+    const struct products *products = &pass->products[0][l];
+    gm_gemm_run(&products->forward, 1, x, layer->w, 0, out, NULL);
+    double worst = bench_check_product(&products->forward.problem, x, layer->w, out);
+    if (l > 0) {
+        gm_gemm_run(&products->backward, 1, delta, layer->w, 0, out, NULL);
+        worst = fmax(worst, bench_check_product(&products->backward.problem, delta, layer->w, out));
+    }
+    gm_gemm_run(&products->gradient, 1, delta, x, 0, out, NULL);
+    return fmax(worst, bench_check_product(&products->gradient.problem, delta, x, out));
+}
+
+static double products_residual(const struct pass *pass)
+{
+    const struct model *model = pass->model;
+    size_t largest = 0;
+    for (size_t l = 0; l < model->layer_count; l++) {
+        const size_t n_in = model->layers[l].n_in, n_out = model->layers[l].n_out;
+        const size_t widest = n_in > n_out ? n_in : n_out;
+        largest = n_in * n_out > largest ? n_in * n_out : largest;
+        largest = pass->rows * widest > largest ? pass->rows * widest : largest;
+    }
+    float *out = malloc(largest * sizeof *out);
+    double worst = out ? 0 : INFINITY;
+    for (size_t l = 0; out && l < model->layer_count; l++)
+        worst = fmax(worst, layer_residual(pass, l, out));
+    free(out);
+    return worst;
+}
+
+/* ---- where the time goes ---- */
+
+enum part {
+    GATHER,
+    FORWARD_GEMM,
+    FORWARD_EPILOGUE,
+    LOSS,
+    BACKWARD_GEMM,
+    BACKWARD_EPILOGUE,
+    GRADIENT_GEMM,
+    UPDATE,
+    PARTS
+};
+static const char *const part_names[PARTS] = {"gather",        "forward_gemm",  "forward_epilogue",
+                                              "loss",          "backward_gemm", "backward_epilogue",
+                                              "gradient_gemm", "update"};
+
+/* A step as step_run makes it, by the pass that times itself. What no clock stands around is the
+ * update: the epilogue of the gradient's product, the biases, and the optimizer's own. */
+static void timed_step(struct step_fixture *f, size_t index, double seconds[PARTS])
+{
+    struct pass *pass = f->timed_pass;
+    struct timed_provider *timed = &f->timed;
+    for (size_t i = 0; i < TIMED_PARTS; i++)
+        timed->gemm[i] = timed->epilogue[i] = 0;
+    const double start = gm_seconds();
+    bench_fixture_gather(f, pass, index);
+    const double gathered = gm_seconds();
+    pass_forward(pass, NULL);
+    const double passed = gm_seconds();
+    pass_cost(pass, true, 0, NULL);
+    const double lost = gm_seconds();
+    optimizer_begin(f->step.optimizer, bench_learning_rate);
+    for (size_t l = f->model->layer_count; l-- > 0;) {
+        if (l > 0)
+            pass_backward(pass, l);
+        optimizer_layer(f->step.optimizer, pass, l);
+    }
+    optimizer_end(f->step.optimizer);
+    const double end = gm_seconds();
+    seconds[GATHER] = gathered - start;
+    seconds[FORWARD_GEMM] = timed->gemm[TIMED_FORWARD];
+    seconds[FORWARD_EPILOGUE] = timed->epilogue[TIMED_FORWARD];
+    seconds[LOSS] = lost - passed;
+    seconds[BACKWARD_GEMM] = timed->gemm[TIMED_BACKWARD];
+    seconds[BACKWARD_EPILOGUE] = timed->epilogue[TIMED_BACKWARD];
+    seconds[GRADIENT_GEMM] = timed->gemm[TIMED_GRADIENT];
+    seconds[UPDATE] = end - lost - timed->gemm[TIMED_BACKWARD] - timed->epilogue[TIMED_BACKWARD] -
+                      timed->gemm[TIMED_GRADIENT];
+}
+
+/* The medians over `repetitions` steps. */
+static void record_parts(struct record *record, struct step_fixture *f, size_t repetitions)
+{
+    double(*steps)[PARTS] = malloc(repetitions * sizeof *steps);
+    double *one = malloc(repetitions * sizeof *one);
+    if (steps && one) {
+        struct record parts = cli_record_begin();
+        for (size_t i = 0; i < repetitions; i++)
+            timed_step(f, i, steps[i]);
+        for (size_t part = 0; part < PARTS; part++) {
+            for (size_t i = 0; i < repetitions; i++)
+                one[i] = steps[i][part];
+            cli_record_real(&parts, part_names[part], bench_statistics(one, repetitions).median);
+        }
+        cli_record_json(record, "parts", cli_record_take(&parts));
+    } else {
+        record->failed = true;
+    }
+    free(one);
+    free(steps);
+}
+
+/* ---- the step ---- */
+
+struct timed {
+    struct step_fixture fixture;
+    bool diverged;
+};
+
+static void run_step(void *context, size_t index)
+{
+    struct timed *timed = context;
+    timed->diverged |= !isfinite(bench_fixture_step(&timed->fixture, index));
+}
+
+/* What must be read and written at least once: the pixels of a batch, the parameters and what the
+ * optimizer keeps beside them. */
+static double least_bytes(const struct step_fixture *f)
+{
+    const double slab = (double)f->model->slab_size * sizeof(float);
+    return 2 * slab * (double)(1 + f->step.optimizer->rule->slots) +
+           (double)f->step.pass->rows * (double)f->model->layers[0].n_in;
+}
+
+static void measure(struct bench *bench, const struct bench_case *c, struct timed *timed,
+                    struct record *record)
+{
+    struct step_fixture *f = &timed->fixture;
+    const struct bench_task task = {run_step, timed};
+    run_step(timed, 0);
+    const double residual = products_residual(f->step.pass);
+    if (!(residual <= bench_tolerance(GEMM_F32))) {
+        bench_record_verdict(record, "a product of the step", residual, bench_tolerance(GEMM_F32));
+        return;
+    }
+    struct bench_samples samples =
+        bench_sample(&task, bench_repetitions(bench), bench_seconds(bench));
+    if (timed->diverged) {
+        bench_record_failure(record, "failed",
+                             "the cost became NaN or infinity: what comes after that is no step");
+    } else if (samples.count > 0) {
+        const double flop = gm_network_flop(&f->network.spec) * (double)c->batch;
+        bench_record_samples(record, &samples, flop, least_bytes(f));
+        record_parts(record, f, samples.count);
+    }
+    free(samples.seconds);
+}
+
+static void run_case(struct bench *bench, const struct bench_case *c,
+                     const struct gemm_provider *provider)
+{
+    struct record record = bench_record_begin("step", c, provider, GEMM_F32);
+    const struct compute_scope scope = gm_compute_begin(c->threads);
+    if (bench_verify_step(bench, c, provider, &record) && !bench_interrupted) {
+        struct timed timed = {.diverged = false};
+        gemmlp_error error;
+        if (bench_fixture_create(c, c->batch, provider, &timed.fixture, &error) == GEMMLP_OK)
+            measure(bench, c, &timed, &record);
+        else
+            bench_record_failure(&record, "failed", error.message);
+        bench_fixture_free(&timed.fixture);
+    }
+    gm_compute_end(scope);
+    bench_add_record(bench, cli_record_take(&record));
+}
+
+int bench_run_step(struct bench *bench)
+{
+    if (bench->precision != GEMM_F32)
+        return cli_usage(bench->command, "--precision: bench step knows f32 only");
+    return bench_each_case(bench, bench_step_cases, run_case);
+}

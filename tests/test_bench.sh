@@ -1,0 +1,229 @@
+#!/bin/sh
+# test_bench.sh GEMMLP DATASETS FAKES: `gemmlp bench` as its users and their scripts meet it. FAKES is the
+# directory of the libraries made of fake_blas.c: a good one, and ones that err, crash, hang or are empty.
+# No test here looks at how fast anything was.
+# shellcheck source=tests/cli_checks.sh
+. "$(dirname "$0")/cli_checks.sh"
+fakes=$3
+fake() { echo "$fakes/libfake_$1.so"; }
+small="--network 20-8-3:4 -r 3 --rounds 1 --seconds 1"
+
+# one KEY VALUE: the only record on stdout has it.
+one() {
+    [ "$(value "$1")" = "$2" ]
+    verdict "$name, $1 is $2" "it is '$(value "$1")'"
+}
+
+test_usage() {
+    run "bench: help" 0 bench --help
+    says out '^  gemmlp bench step'
+    for option in network batch m n k operation threads provider repetitions rounds format save compare plot list; do
+        says out "  (-r, )?--$option"
+    done
+    refuses "bench: no suite" 2 "SUITE is missing" bench
+    refuses "bench: unknown suite" 2 "unknown suite 'gem'; did you mean 'gemm'\? valid: gemm, step, backends" bench gem
+    refuses "bench: unknown provider" 2 "unknown provider 'openblass'; did you mean 'openblas'" bench gemm --provider openblass
+    refuses "bench: bad shape" 2 "--network: expected SIZES.*found '784-0-10'" bench step --network 784-0-10
+    refuses "bench: bad batch" 2 "--network: expected SIZES.*found '784-10:x'" bench step --network 784-10:x
+    refuses "bench: unknown activation" 2 "found '784-10:4:rleu'" bench step --network 784-10:4:rleu
+    refuses "bench: bad range" 2 "--m: expected whole numbers.*found '9-3'" bench gemm --m 9-3 --n 1 --k 1
+    refuses "bench: endless range" 2 "--m: .*found '1-9\*1'" bench gemm --m '1-9*1' --n 1 --k 1
+    refuses "bench: half a shape" 2 "--m, --n, --k: expected all three" bench gemm --m 5
+    refuses "bench: bad operation" 2 "--operation: expected NN, NT.*found 'XY'" bench gemm --m 1 --n 1 --k 1 --operation XY
+    refuses "bench: products of steps" 2 "are those of products" bench step --m 1 --n 1 --k 1
+    refuses "bench: step in double" 2 "f32 only" bench step --precision f64
+    refuses "bench: no data" 2 "--data is missing" bench accuracy
+    refuses "bench: plot to a text" 2 "svg.*png" bench gemm --m 2 --n 2 --k 2 --plot picture.txt
+    refuses "bench: no old report" 3 "none.json" bench gemm --m 2 --n 2 --k 2 --compare none.json
+    echo '{"records": 5}' >odd.json
+    refuses "bench: an odd report" 3 "odd.json" bench gemm --m 2 --n 2 --k 2 --compare odd.json
+}
+
+test_lists() {
+    run "bench: ranges" 0 bench gemm --list --m 1-8*2 --n 3,5-9+2 --k 7 --operation NN,TN --threads 1,2
+    [ "$(wc -l <out)" -eq $((4 * 4 * 2 * 2)) ]
+    verdict "$name, 64 cases" "$(wc -l <out) lines"
+    says out '^TN 8x9x7, 2 threads$'
+    run "bench: products of a network" 0 bench gemm --list --network 20-8-8-3:4 --threads 1
+    says out '^20-8-8-3 B=4 layer 0 gradient, 1 thread$'
+    says out '^20-8-8-3 B=4 layer 2 backward, 1 thread$'
+    [ "$(grep -c 'layer 0 backward' out)" -eq 0 ]
+    verdict "$name, no input gradient" "there is one"
+    run "bench: lists of a step" 0 bench step --list --network 20-8-3,30-4:7:tanh --batch 2,4 --optimizer sgd,adam \
+        --threads 1
+    [ "$(wc -l <out)" -eq 8 ]
+    verdict "$name, 8 cases" "$(wc -l <out) lines"
+    says out '^30-4 tanh B=4 adam, 1 thread$'
+    run "bench: what accuracy does" 0 bench accuracy --list --data somewhere
+    says out '^98.5 %: gemmlp train --data somewhere --hidden 512,256'
+}
+
+test_gemm() {
+    # shellcheck disable=SC2086 # words on purpose
+    run "bench gemm" 0 bench gemm $small --threads 1
+    says out '\| 20-8-3 B=4 layer 0 forward +\|'
+    says out 'peak'
+    run "bench gemm: json" 0 bench gemm --m 5 --n 6 --k 7 --operation NT -r 4 --threads 1 --format json
+    for key in suite command date version compiler cpu cpus roofs peak_gflops bandwidth_gbytes case status provider \
+        provider_path provider_version operation m n k precision threads threads_ran repetitions seconds_median \
+        seconds_min seconds_mean seconds_sd samples gflops peak_fraction intensity roof_fraction residual tolerance \
+        verified; do
+        grep -q "\"$key\": " out
+        verdict "$name, JSON has $key" "it has not"
+    done
+    tr -d '\n' <out >line && mv line out
+    one repetitions 4
+    one case "NT 5x6x7"
+    run "bench gemm: f64" 0 bench gemm --m 33 --n 17 --k 65 --operation TT --precision f64 -r 2 --threads 1 --format jsonl
+    says out '"precision":"f64"'
+    says out '"verified":true'
+    run "bench gemm: csv" 0 bench gemm --m 5 --n 6 --k 7 -r 2 --threads 1 --format csv
+    [ "$(wc -l <out)" -eq 2 ]
+    verdict "$name, a head and a row" "$(wc -l <out) lines"
+    run "bench gemm: reference" 0 bench gemm --m 9 --n 9 --k 9 -r 2 --threads 1 --provider reference --format jsonl
+    says out '"provider":"reference"'
+    run "bench gemm: too large" 1 bench gemm --m 16000000 --n 16000000 --k 16000000 -r 2 --threads 1
+    says out 'FAILED'
+    says out 'too large: expected at most a quarter'
+}
+
+test_wrong_libraries() {
+    for kind in wrong nan; do
+        run "bench gemm: a library that is $kind" 1 bench gemm --m 40 --n 50 --k 60 --operation NN,NT,TN -r 2 \
+            --threads 1 --provider "$(fake $kind)" --format jsonl
+        [ "$(grep -c '"status":"wrong"' out)" -eq 3 ]
+        verdict "$name, told three times" "it is not"
+        ! grep -q '"seconds_median"\|"gflops"' out
+        verdict "$name, not timed" "it was"
+        # shellcheck disable=SC2086
+        run "bench step: a library that is $kind" 1 bench step $small --threads 1 --provider "$(fake $kind)" --format jsonl
+        says out '"status":"wrong"'
+        ! grep -q 'seconds_median' out
+        verdict "$name, not timed" "it was"
+    done
+    refuses "bench: an empty library" 2 "cblas_sgemm" bench gemm --m 2 --n 2 --k 2 --provider "$(fake empty)"
+    refuses "bench: no library at all" 2 "none.so.*No such file" bench gemm --m 2 --n 2 --k 2 --provider ./none.so
+}
+
+test_step() {
+    # shellcheck disable=SC2086
+    run "bench step" 0 bench step $small --threads 1
+    says out '20-8-3 relu B=4 sgd'
+    says out 'gather'
+    for activation in sigmoid gelu; do
+        for optimizer in sgd momentum adam; do
+            run "bench step: $activation, $optimizer" 0 bench step --network 20-8-8-3:4:$activation --optimizer $optimizer \
+                -r 2 --rounds 2 --threads 2 --format json
+            for key in network batch optimizer activation examples_per_second naive_seconds naive_speedup fair_seconds \
+                fair_speedup parts gather forward_gemm forward_epilogue loss backward_gemm backward_epilogue \
+                gradient_gemm update residual; do
+                grep -q "\"$key\": " out
+                verdict "$name, JSON has $key" "it has not"
+            done
+        done
+    done
+    # shellcheck disable=SC2086
+    run "bench step: without references" 0 bench step $small --threads 1 --no-reference --format json
+    says out '"verified": true'
+    ! grep -q naive_seconds out
+    verdict "$name, none timed" "there is one"
+    run "bench step: too large" 1 bench step --network 8000000-8000000-10:4 --threads 1 -r 1
+    says out 'expected at most the machine.s memory'
+}
+
+test_backends() {
+    list="$(fake good),$(fake scipy),$(fake crash),$(fake wrong),$(fake hang),$(fake empty),./none.so"
+    run "bench backends: good and bad ones" 1 bench backends --provider "$list" --m 20 --n 30 --k 10 -r 4 --rounds 2 \
+        --threads 1 --timeout 4 --format jsonl
+    is_json out
+    verdict "$name, lines of JSON" "they are not"
+    [ "$(grep -c '"status":"ok"' out)" -eq 2 ]
+    verdict "$name, two are good" "$(grep -c '"status":"ok"' out) are"
+    [ "$(grep '"status":"ok"' out | grep -c '"repetitions":4,')" -eq 2 ]
+    verdict "$name, rounds are put together" "they are not"
+    says out '"status":"crashed".*ended by signal'
+    says out '"status":"hung".*killed'
+    says out '"status":"wrong".*libfake_wrong'
+    says out '"status":"failed".*libfake_empty'
+    says out '"status":"failed".*none.so'
+    run "bench backends: those installed" 0 bench backends --list --m 4 --n 4 --k 4
+    says out 'openblas.* /'
+    run "bench backends: steps" 0 bench backends --provider openblas --measure step --network 20-8-3:4 -r 2 --rounds 1 \
+        --threads 2 --format jsonl
+    says out '"suite":"step".*"verified":true'
+    says out '"provider_path":"/'
+}
+
+test_threads() {
+    run "bench threads" 0 bench threads --network 20-8-3:4 -r 4 --rounds 2 --threads 1,2 --format jsonl
+    [ "$(grep -c '"efficiency":' out)" -eq 2 ]
+    verdict "$name, efficiency of both" "it is not there"
+    run "bench threads: of a product" 0 bench threads --measure gemm --m 20 --n 20 --k 20 -r 2 --rounds 1 --threads 1,2
+    says out 'NN 20x20x20'
+}
+
+test_accuracy() {
+    run "bench accuracy" 0 bench accuracy --data "$datasets/mnist" --train "--hidden 16 --epochs 1" --target 0.8 \
+        --seeds 1-2 --format jsonl
+    says out '"reached":2'
+    says out '"seeds":2'
+    says out 'train --data .*--hidden 16 --epochs 1'
+    run "bench accuracy: a bad recipe" 1 bench accuracy --data "$datasets/mnist" --train "--hidden x" --seeds 1
+    says out 'FAILED'
+    says out '--hidden: expected'
+}
+
+test_compare() {
+    run "bench: save" 0 bench gemm --m 30 --n 30 --k 30,40 -r 5 --threads 1 --save old.json
+    run "bench: compare" 0 bench gemm --m 30 --n 30 --k 30,50 -r 5 --threads 1 --compare old.json
+    says out 'NN 30x30x50.*new'
+    says out 'NN 30x30x30.*(same|faster|slower)'
+    run "bench: compare in JSON" 0 bench gemm --m 30 --n 30 --k 30 -r 5 --threads 1 --compare old.json --format json
+    says out '"verdict": '
+    run "bench: a full disk" 1 bench gemm --m 3 --n 3 --k 3 -r 2 --threads 1 --save /dev/full
+    says err '/dev/full'
+    says out 'NN 3x3x3'
+}
+
+test_plot() {
+    mkdir empty
+    PATH=$PWD/empty run "bench: no gnuplot" 1 bench gemm --m 3 --n 3 --k 3 -r 2 --threads 1 --plot lost.svg
+    says err 'gnuplot'
+    says out 'NN 3x3x3'
+    if command -v gnuplot >/dev/null; then
+        run "bench: plot" 0 bench gemm --m 30 --n 30 --k 30 -r 2 --threads 1 --plot roof.svg
+        grep -q '<svg' roof.svg && [ -s roof.dat ] && [ -s roof.gp ]
+        verdict "$name, picture, data and script" "$(ls)"
+    fi
+}
+
+# Ctrl-C in the middle: what is finished is printed.
+test_interrupt() {
+    "$gemmlp" bench gemm --m 4,5 --n 4 --k 4 -r 100000 --rounds 1 --seconds 20 --threads 1 --format csv >out 2>err &
+    sleep 2
+    kill -INT $!
+    wait $!
+    code=$?
+    name="bench: interrupted"
+    [ "$code" -eq 1 ]
+    verdict "$name, exit code 1" "it is $code"
+    says err 'interrupted'
+    says out 'NN 4x4x4'
+    ! grep -q 'NN 5x4x4' out
+    verdict "$name, only what is finished" "there is more"
+}
+
+test_usage
+test_lists
+test_gemm
+test_wrong_libraries
+test_step
+test_backends
+test_threads
+test_accuracy
+test_compare
+test_plot
+test_interrupt
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -3,20 +3,18 @@
  *
  * Rounds go through all of them in turn, and every round begins with another one, so that a machine
  * that grows slower or faster in the meantime favours none. */
-#define _GNU_SOURCE
-#include <fcntl.h>
+#define _XOPEN_SOURCE 700
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "child.h"
+#include "cli/providers.h"
 #include "cli/report.h"
 #include "fields.h"
 #include "linalg/blas_library.h"
 
-enum { MAX_TARGETS = 64, PROBE_SECONDS = 20 };
+enum { MAX_TARGETS = 64 };
 
 /* What one kind of child runs with. */
 struct target {
@@ -56,37 +54,14 @@ static bool add_target(struct children *children, const char *name, const char *
     return true;
 }
 
-/* The real path of the library that a row's name leads to. Only loading it tells, so that is done by
- * a process that ends thereafter. False: there is none, or it crashed. */
-static bool probe(const struct blas_row *row, char path[BLAS_PATH_SIZE])
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return false;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        struct blas_library library;
-        alarm(PROBE_SECONDS);
-        const bool found = gm_blas_open(row, &library, NULL) == GEMMLP_OK;
-        const size_t length = found ? strlen(library.path) : 0;
-        _exit(found && write(ends[1], library.path, length) == (ssize_t)length ? 0 : 1);
-    }
-    close(ends[1]);
-    const ssize_t length = pid > 0 ? read(ends[0], path, BLAS_PATH_SIZE - 1) : -1;
-    close(ends[0]);
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-    path[length > 0 ? length : 0] = '\0';
-    return length > 0;
-}
-
 static void find_libraries(struct children *children, int threads)
 {
-    char path[BLAS_PATH_SIZE];
+    gemmlp_provider_info info;
+    gemmlp_error error;
     struct blas_candidate candidate;
-    for (size_t i = 0; i < gm_blas_rows(); i++)
-        if (probe(gm_blas_row_at(i), path))
-            add_target(children, gm_blas_row_at(i)->name, path, threads);
+    for (size_t i = 0; i < gm_blas_rows(); i++) /* where the loader's names lead, loading tells */
+        if (cli_provider_probe(gm_blas_row_at(i)->name, &info, &error) == GEMMLP_OK)
+            add_target(children, info.name, info.path, threads);
     for (size_t i = 0; gm_blas_candidate_at(i, &candidate); i++) {
         char *real = candidate.path[0] == '/' ? realpath(candidate.path, NULL) : NULL;
         if (real)
@@ -95,18 +70,17 @@ static void find_libraries(struct children *children, int threads)
     }
 }
 
-/* A name, or a path, of one provider. */
+/* A name, or a path, of one provider; what cannot be loaded stays as it was written, and its child
+ * will say why. */
 static void name_library(struct children *children, const char *word, int threads)
 {
-    char path[BLAS_PATH_SIZE] = "";
-    char *real = strchr(word, '/') ? realpath(word, NULL) : NULL;
-    for (size_t i = 0; !strchr(word, '/') && i < gm_blas_rows(); i++)
-        if (strcmp(word, gm_blas_row_at(i)->name) == 0)
-            probe(gm_blas_row_at(i), path);
-    if (strchr(word, '/'))
-        snprintf(path, sizeof path, "%s", real ? real : word);
-    add_target(children, strchr(word, '/') ? "cblas" : word, path, threads);
-    free(real);
+    gemmlp_provider_info info;
+    gemmlp_error error;
+    const bool is_path = strchr(word, '/') != NULL;
+    if (cli_provider_probe(word, &info, &error) == GEMMLP_OK)
+        add_target(children, info.name, info.path, threads);
+    else
+        add_target(children, is_path ? "cblas" : word, is_path ? word : "", threads);
 }
 
 /* --provider of backends: names and paths, separated by commas. */

@@ -223,6 +223,61 @@ static void write_providers(FILE *out, const json_t *records)
     }
 }
 
+/* ---- libraries side by side ---- */
+
+enum { LIBRARIES = 12 };
+
+/* The row of the record's case and threads, made where there is none yet; NULL: no memory. */
+static json_t *speed_row(json_t *rows, const json_t *record)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        if (strcmp(bench_text(row, "case"), bench_text(record, "case")) == 0 &&
+            json_equal(json_object_get(row, "threads"), json_object_get(record, "threads"))) {
+            return row;
+        }
+    }
+    json_t *row = json_object();
+    if (!row || json_object_set(row, "case", json_object_get(record, "case")) != 0 ||
+        json_object_set(row, "threads", json_object_get(record, "threads")) != 0 ||
+        json_array_append(rows, row) != 0) {
+        json_decref(row);
+        return NULL;
+    }
+    json_decref(row);
+    return row;
+}
+
+/* GFLOP/s, a row for each case and a column for each library. False: no memory. */
+static bool write_speeds(FILE *out, const json_t *records)
+{
+    char labels[LIBRARIES][LABEL], label[LABEL];
+    struct bench_column columns[LIBRARIES + 2] = {{"GFLOP/s", "case", BENCH_TEXT, false},
+                                                  {"threads", "threads", BENCH_INTEGER, true}};
+    json_t *rows = json_array();
+    size_t libraries = 0;
+    bool done = rows != NULL;
+    for (size_t i = 0; done && i < json_array_size(records); i++) {
+        const json_t *record = json_array_get(records, i);
+        json_t *gflops = json_object_get(record, "gflops");
+        bench_provider_label(records, record, label, sizeof label);
+        if (bench_is_first_of_library(records, i) && libraries < LIBRARIES) {
+            strcpy(labels[libraries], label);
+            columns[2 + libraries] =
+                (struct bench_column){labels[libraries], labels[libraries], BENCH_REAL, false};
+            libraries++;
+        }
+        json_t *row = speed_row(rows, record);
+        done = row && (!gflops || json_object_set(row, label, gflops) == 0);
+    }
+    if (done && libraries > 1) {
+        bench_table_write(out, rows, columns, 2 + libraries);
+        putc('\n', out);
+    }
+    json_decref(rows);
+    return done;
+}
+
 static bool any_parts(const json_t *records)
 {
     size_t count = 0;
@@ -238,6 +293,9 @@ bool bench_report_write_md(const json_t *report, FILE *out)
     const json_t *roofs = json_object_get(report, "roofs");
     write_machine(out, report);
     putc('\n', out);
+    if (strcmp(bench_text(report, "suite"), "backends") == 0 && !write_speeds(out, records)) {
+        return false;
+    }
     for (size_t i = 0; i < COUNT(tables); i++) {
         if (strcmp(tables[i].suite, bench_text(report, "suite")) == 0) {
             bench_table_write(out, records, tables[i].columns, tables[i].count);

@@ -21,16 +21,15 @@ static const struct {
             "--warmup 0.2"},
 };
 
-enum { MAX_WORDS = 128 };
-
 /* One recipe and what its runs have shown, a number for each seed. */
 struct recipe {
     double target;
     const char *train; /* words for `gemmlp train`, separated by blanks */
     double *seconds, *accuracy;
     size_t runs, reached;
-    char message[512]; /* of a run that failed; "": none did */
-    json_t *last;      /* the results of one run */
+    const char *status; /* of a run that failed, and ended the recipe; NULL: none did */
+    char message[640];  /* why */
+    json_t *last;       /* the results of one run */
 };
 
 static void take_line(void *context, const char *line)
@@ -42,49 +41,60 @@ static void take_line(void *context, const char *line)
     }
 }
 
-/* The words after `gemmlp`, cut out of `copy`, a copy of the recipe's text; returns how many. */
-static size_t make_words(const struct bench *bench, char *copy, const char *words[])
+static void fail(struct recipe *recipe, const char *status, size_t seed, const char *message)
 {
-    size_t n = 0;
-    words[n++] = "train";
-    words[n++] = "--data";
-    words[n++] = bench->options->data;
-    for (char *word = strtok(copy, " "); word && n < MAX_WORDS - 8; word = strtok(NULL, " "))
-        words[n++] = word;
-    return n;
+    recipe->status = status;
+    snprintf(recipe->message, sizeof recipe->message, "seed %zu: %s", seed, message);
 }
 
-static void run_once(struct bench *bench, struct recipe *recipe, size_t seed, int threads)
+/* What a child has left behind. */
+static void take_results(struct recipe *recipe, size_t seed, const struct bench_child *child,
+                         json_t *results)
 {
-    const char *words[MAX_WORDS] = {NULL};
-    char number[2][24], *copy = strdup(recipe->train);
-    if (!copy) {
-        snprintf(recipe->message, sizeof recipe->message, "out of memory");
-        return;
-    }
-    size_t n = make_words(bench, copy, words);
-    snprintf(number[0], sizeof number[0], "%zu", seed);
-    snprintf(number[1], sizeof number[1], "%d", threads);
-    const char *const own[] = {"--seed", number[0], "--threads", number[1], "--json", "--quiet"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        words[n++] = own[i];
-    json_t *results = NULL;
-    struct bench_child child;
-    bench_child_run(words, threads, bench->options->timeout, take_line, &results, &child);
+    static const char *const status[] = {
+        [CHILD_FAILED] = "failed", [CHILD_CRASHED] = "crashed", [CHILD_HUNG] = "hung"};
     const double accuracy = bench_number(results, "test_accuracy");
     const double seconds = bench_number(results, "train_seconds");
-    if (child.end == CHILD_DONE && accuracy >= 0 && seconds > 0) {
+    if (child->end == CHILD_INTERRUPTED)
+        return;
+    if (child->end != CHILD_DONE) {
+        fail(recipe, status[child->end], seed,
+             child->message[0] ? child->message : "it ended without a word");
+    } else if (!(accuracy >= 0 && seconds > 0)) {
+        fail(recipe, "failed", seed, "no test accuracy: expected data with a test part, or --test");
+    } else {
         recipe->seconds[recipe->runs] = seconds;
         recipe->accuracy[recipe->runs++] = accuracy;
         recipe->reached += accuracy >= recipe->target;
         json_decref(recipe->last);
         recipe->last = json_incref(results);
-    } else if (child.end != CHILD_INTERRUPTED) {
-        snprintf(recipe->message, sizeof recipe->message, "%s",
-                 child.message[0] ? child.message
-                                  : "no test accuracy: expected data with a test part, or --test");
     }
-    json_decref(results);
+}
+
+static void run_once(struct bench *bench, struct recipe *recipe, size_t seed, int threads)
+{
+    const char *const begin[] = {"gemmlp", "train", "--data", bench->options->data};
+    char seed_text[24], threads_text[24], *copy = strdup(recipe->train), *rest;
+    const char *const end[] = {"--seed", seed_text, "--threads", threads_text, "--json", NULL};
+    enum { BEGIN = sizeof begin / sizeof *begin, END = sizeof end / sizeof *end };
+    const char **words = calloc(BEGIN + strlen(recipe->train) / 2 + 1 + END, sizeof *words);
+    if (!copy || !words) {
+        fail(recipe, "failed", seed, "out of memory");
+    } else {
+        size_t n = BEGIN;
+        json_t *results = NULL;
+        struct bench_child child;
+        snprintf(seed_text, sizeof seed_text, "%zu", seed);
+        snprintf(threads_text, sizeof threads_text, "%d", threads);
+        memcpy(words, begin, sizeof begin);
+        for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+            words[n++] = word;
+        memcpy(words + n, end, sizeof end);
+        bench_child_run(words, threads, bench->options->timeout, take_line, &results, &child);
+        take_results(recipe, seed, &child, results);
+        json_decref(results);
+    }
+    free(words);
     free(copy);
 }
 
@@ -101,29 +111,50 @@ static void copy_identity(struct record *record, const json_t *results)
     }
 }
 
+static void record_verdict(struct record *record, const struct recipe *recipe)
+{
+    char message[96];
+    if (recipe->status) {
+        bench_record_failure(record, recipe->status, recipe->message);
+    } else if (recipe->reached < recipe->runs) {
+        snprintf(message, sizeof message, "%zu of %zu seeds reached it", recipe->reached,
+                 recipe->runs);
+        cli_record_text(record, "status", "missed");
+        cli_record_text(record, "message", message);
+    } else {
+        cli_record_text(record, "status", "ok");
+        cli_record_bool(record, "verified", true);
+    }
+}
+
+/* Seconds are those of the recipe: they stand also where some runs missed the target, or one failed
+ * after others had not. */
 static void add_record(struct bench *bench, struct recipe *recipe)
 {
+    static const char format[] = "train --data %s %s";
     struct record record = cli_record_begin();
-    char label[64], arguments[1024];
+    char label[64];
+    const size_t size = sizeof format + strlen(bench->options->data) + strlen(recipe->train);
+    char *arguments = malloc(size);
+    if (arguments)
+        snprintf(arguments, size, format, bench->options->data, recipe->train);
     snprintf(label, sizeof label, "%g %% test accuracy", 100 * recipe->target);
-    snprintf(arguments, sizeof arguments, "train --data %s %s", bench->options->data,
-             recipe->train);
     cli_record_text(&record, "suite", "accuracy");
     cli_record_text(&record, "case", label);
     copy_identity(&record, recipe->last);
     cli_record_text(&record, "arguments", arguments);
     cli_record_real(&record, "target", recipe->target);
-    if (recipe->message[0]) {
-        bench_record_failure(&record, "failed", recipe->message);
-    } else {
+    record_verdict(&record, recipe);
+    if (recipe->runs > 0) {
         const struct bench_statistics accuracy = bench_statistics(recipe->accuracy, recipe->runs);
-        cli_record_text(&record, "status", "ok");
         cli_record_size(&record, "seeds", recipe->runs);
         cli_record_size(&record, "reached", recipe->reached);
         cli_record_real(&record, "test_accuracy_median", accuracy.median);
         cli_record_real(&record, "test_accuracy_min", accuracy.min);
         record.failed |= !bench_record_statistics(record.object, recipe->seconds, recipe->runs);
     }
+    record.failed |= !arguments;
+    free(arguments);
     bench_add_record(bench, cli_record_take(&record));
 }
 
@@ -142,13 +173,13 @@ static int run(struct bench *bench, struct recipe *recipes, size_t count)
     for (size_t s = 0; s < options->seeds.count; s++) {
         for (size_t i = 0; i < count && !bench_interrupted; i++) {
             bench_progress(bench, recipes[i].train, s * count + i, count * options->seeds.count);
-            if (!recipes[i].message[0])
+            if (!recipes[i].status)
                 run_once(bench, &recipes[i], options->seeds.items[s].size, threads);
         }
     }
-    bench_progress(bench, "", 1, 1);
+    bench_progress_end();
     for (size_t i = 0; i < count; i++) {
-        if (recipes[i].runs > 0 || recipes[i].message[0])
+        if (recipes[i].runs > 0 || recipes[i].status)
             add_record(bench, &recipes[i]);
         json_decref(recipes[i].last);
     }
@@ -167,10 +198,10 @@ int bench_run_accuracy(struct bench *bench)
                                          "--provider among the words of --train");
     if (!options->data)
         return cli_usage(bench->command, "bench accuracy: --data is missing");
-    if (!options->train && options->target > 0)
+    if (!options->train && options->target >= 0)
         return cli_usage(bench->command, "--target: expected --train beside it");
     if (options->train)
-        recipes[count++] = (struct recipe){.target = options->target > 0 ? options->target : 0.98,
+        recipes[count++] = (struct recipe){.target = options->target >= 0 ? options->target : 0.98,
                                            .train = options->train};
     for (size_t i = 0; !options->train && i < STANDARD; i++)
         recipes[count++] =

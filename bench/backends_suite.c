@@ -4,8 +4,10 @@
  * Rounds go through all of them in turn, and every round begins with another one, so that a machine
  * that grows slower or faster in the meantime favours none. */
 #define _XOPEN_SOURCE 700
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "child.h"
@@ -14,12 +16,16 @@
 #include "fields.h"
 #include "linalg/blas_library.h"
 
-enum { MAX_TARGETS = 64 };
+/* A BLAS library, or a provider that is none. */
+struct library {
+    char word[BLAS_PATH_SIZE]; /* --provider of its children */
+    char name[32];             /* these two as records have them; path "": not known */
+    char path[BLAS_PATH_SIZE];
+};
 
 /* What one kind of child runs with. */
 struct target {
-    char name[32];             /* of the provider */
-    char path[BLAS_PATH_SIZE]; /* of its library; "": not known */
+    struct library *library;
     int threads;
     bool failed;
 };
@@ -27,7 +33,9 @@ struct target {
 struct children {
     struct bench *bench;
     const char *measure; /* "gemm" or "step" */
-    struct target targets[MAX_TARGETS];
+    struct library *libraries;
+    size_t library_count;
+    struct target *targets; /* every library with every number of threads */
     size_t target_count;
     struct bench_case *cases; /* (case_count), of each target */
     size_t case_count;
@@ -38,83 +46,97 @@ struct children {
 
 /* ---- which libraries there are ---- */
 
-static bool add_target(struct children *children, const char *name, const char *path, int threads)
+/* Each once; returns an exit code, as all of these. */
+static int add_library(struct children *children, const char *name, const char *path)
 {
-    for (size_t i = 0; i < children->target_count; i++) {
-        const struct target *t = &children->targets[i];
-        if (path[0] && strcmp(t->path, path) == 0 && t->threads == threads)
-            return true;
-    }
-    if (children->target_count == MAX_TARGETS)
-        return false;
-    struct target *target = &children->targets[children->target_count++];
-    *target = (struct target){.threads = threads};
-    snprintf(target->name, sizeof target->name, "%s", name);
-    snprintf(target->path, sizeof target->path, "%s", path);
-    return true;
+    const char *word = path[0] ? path : name;
+    for (size_t i = 0; i < children->library_count; i++)
+        if (strcmp(children->libraries[i].word, word) == 0)
+            return EXIT_CODE_DONE;
+    struct library *grown =
+        realloc(children->libraries, (children->library_count + 1) * sizeof *grown);
+    if (!grown)
+        return cli_failed_memory("the libraries");
+    children->libraries = grown;
+    struct library *library = &grown[children->library_count++];
+    snprintf(library->word, sizeof library->word, "%s", word);
+    snprintf(library->name, sizeof library->name, "%s", name);
+    snprintf(library->path, sizeof library->path, "%s", path);
+    return EXIT_CODE_DONE;
 }
 
-static void find_libraries(struct children *children, int threads)
+static int find_libraries(struct children *children)
 {
     gemmlp_provider_info info;
     gemmlp_error error;
     struct blas_candidate candidate;
-    for (size_t i = 0; i < gm_blas_rows(); i++) /* where the loader's names lead, loading tells */
+    int code = EXIT_CODE_DONE;
+    for (size_t i = 0; !code && i < gm_blas_rows(); i++) /* where names lead, loading tells */
         if (cli_provider_probe(gm_blas_row_at(i)->name, &info, &error) == GEMMLP_OK)
-            add_target(children, info.name, info.path, threads);
-    for (size_t i = 0; gm_blas_candidate_at(i, &candidate); i++) {
+            code = add_library(children, info.name, info.path);
+    for (size_t i = 0; !code && gm_blas_candidate_at(i, &candidate); i++) {
         char *real = candidate.path[0] == '/' ? realpath(candidate.path, NULL) : NULL;
         if (real)
-            add_target(children, candidate.row->name, real, threads);
+            code = add_library(children, candidate.row->name, real);
         free(real);
     }
+    if (!code && children->library_count == 0) {
+        cli_complain("no BLAS library was found; expected OpenBLAS (Debian: libopenblas0-openmp), "
+                     "BLIS, MKL, ATLAS or netlib, or --provider PATH");
+        code = EXIT_CODE_FAILED;
+    }
+    return code;
 }
 
-/* A name, or a path, of one provider; what cannot be loaded stays as it was written, and its child
- * will say why. */
-static void name_library(struct children *children, const char *word, int threads)
+/* A name, or a path, of one provider. What cannot be loaded is kept as it was written, and its child
+ * will say why; a name that there is not is refused. */
+static int name_library(struct children *children, const char *word)
 {
     gemmlp_provider_info info;
     gemmlp_error error;
     const bool is_path = strchr(word, '/') != NULL;
-    if (cli_provider_probe(word, &info, &error) == GEMMLP_OK)
-        add_target(children, info.name, info.path, threads);
-    else
-        add_target(children, is_path ? "cblas" : word, is_path ? word : "", threads);
+    if (strlen(word) >= BLAS_PATH_SIZE)
+        return cli_usage(children->bench->command,
+                         "--provider: expected at most %d bytes, found %zu in '%.40s…'",
+                         BLAS_PATH_SIZE - 1, strlen(word), word);
+    const gemmlp_status status = cli_provider_probe(word, &info, &error);
+    if (status == GEMMLP_OK)
+        return add_library(children, info.name, info.path);
+    if (is_path)
+        return add_library(children, "cblas", word);
+    if (status == GEMMLP_INVALID_ARGUMENT)
+        return cli_failed(children->bench->command, &error);
+    return add_library(children, word, "");
 }
 
-/* --provider of backends: names and paths, separated by commas. */
-static void name_libraries(struct children *children, const char *list, int threads)
+/* --provider of backends: names and paths, separated by commas; or one path that has some. */
+static int name_libraries(struct children *children, const char *list)
 {
-    for (const char *start = list;; start += strcspn(start, ",") + 1) {
-        char word[BLAS_PATH_SIZE];
-        const size_t length = strcspn(start, ",");
-        snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, start);
-        name_library(children, word, threads);
-        if (start[length] == '\0')
-            return;
+    if (strchr(list, '/') && access(list, F_OK) == 0)
+        return name_library(children, list);
+    int code = EXIT_CODE_DONE;
+    for (const char *start = list, *end; !code && start; start = *end ? end + 1 : NULL) {
+        end = start + strcspn(start, ",");
+        char *word = strndup(start, (size_t)(end - start));
+        code = word ? name_library(children, word) : cli_failed_memory("the libraries");
+        free(word);
     }
+    return code;
+}
+
+static int make_targets(struct children *children, const struct arg_list *counts)
+{
+    children->targets = calloc(counts->count * children->library_count, sizeof *children->targets);
+    if (!children->targets)
+        return cli_failed_memory("the libraries");
+    for (size_t c = 0; c < counts->count; c++)
+        for (size_t l = 0; l < children->library_count; l++)
+            children->targets[children->target_count++] = (struct target){
+                .library = &children->libraries[l], .threads = (int)counts->items[c].size};
+    return EXIT_CODE_DONE;
 }
 
 /* ---- one child ---- */
-
-/* "--name=text" for the options that a child shall have too, of those that were given to us. */
-static size_t forwarded(const struct bench *bench, char *options[], size_t room)
-{
-    static const char *const names[] = {"network",   "batch",      "m",         "n",        "k",
-                                        "operation", "activation", "optimizer", "precision"};
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names && count < room; i++) {
-        const struct arg_slot *slot = cli_arg_find(bench->args, names[i]);
-        const size_t size = slot->text ? strlen(names[i]) + strlen(slot->text) + 4 : 0;
-        char *option = size ? malloc(size) : NULL;
-        if (option) {
-            snprintf(option, size, "--%s=%s", names[i], slot->text);
-            options[count++] = option;
-        }
-    }
-    return count;
-}
 
 static void take_roofs(struct bench *bench, const json_t *roofs)
 {
@@ -122,11 +144,12 @@ static void take_roofs(struct bench *bench, const json_t *roofs)
     json_t *object;
     json_array_foreach(roofs, i, object)
     {
-        const struct bench_roof roof = {
-            .threads = (int)json_integer_value(json_object_get(object, "threads")),
-            .instruction_set = bench->machine->instruction_set,
-            .peak = bench_number(object, "peak_gflops"),
-            .bandwidth = bench_number(object, "bandwidth_gbytes")};
+        struct bench_roof roof = {.threads =
+                                      (int)json_integer_value(json_object_get(object, "threads")),
+                                  .peak = bench_number(object, "peak_gflops"),
+                                  .bandwidth = bench_number(object, "bandwidth_gbytes")};
+        snprintf(roof.instruction_set, sizeof roof.instruction_set, "%s",
+                 bench_text(object, "instruction_set"));
         bench_note_roof(bench, &roof);
     }
 }
@@ -142,67 +165,90 @@ static void take_line(void *context, const char *line)
         json_decref(object);
         return;
     }
-    snprintf(children->running->name, sizeof children->running->name, "%s",
-             bench_text(object, "provider"));
+    struct library *library = children->running->library;
+    snprintf(library->name, sizeof library->name, "%s", bench_text(object, "provider"));
+    snprintf(library->path, sizeof library->path, "%s", bench_text(object, "provider_path"));
     for (size_t i = 0; i < children->case_count; i++)
         children->done[i] |= strcmp(children->cases[i].label, label) == 0;
     bench_add_record(children->bench, object);
 }
 
-/* The case at which a child ended before its time gets a record that says so. */
+/* A record without figures; where there is one with figures, they are lost. */
+static void add_failure(struct children *children, const struct target *target,
+                        const struct bench_case *of, const char *status, const char *message)
+{
+    struct gemm_provider provider = {0};
+    struct bench_case c = *of;
+    c.threads = target->threads;
+    snprintf(provider.name, sizeof provider.name, "%s", target->library->name);
+    snprintf(provider.path, sizeof provider.path, "%s", target->library->path);
+    struct record record =
+        bench_record_begin(children->measure, &c, &provider, children->bench->precision);
+    bench_record_failure(&record, status, message);
+    bench_add_record(children->bench, cli_record_take(&record));
+}
+
+/* The case at which a child ended before its time says so: the first without a record, or the last
+ * when it crashed or hung after that. The cases behind keep what an earlier round has shown. */
 static void record_end(struct children *children, struct target *target,
                        const struct bench_child *child)
 {
-    static const char *const status[] = {
-        [CHILD_FAILED] = "failed", [CHILD_CRASHED] = "crashed", [CHILD_HUNG] = "hung"};
-    for (size_t i = 0; i < children->case_count && child->end != CHILD_INTERRUPTED; i++) {
-        if (children->done[i])
-            continue;
-        struct gemm_provider provider = {0};
-        struct bench_case c = children->cases[i];
-        snprintf(provider.name, sizeof provider.name, "%s", target->name);
-        snprintf(provider.path, sizeof provider.path, "%s", target->path);
-        c.threads = target->threads;
-        struct record record =
-            bench_record_begin(children->measure, &c, &provider, children->bench->precision);
-        bench_record_failure(&record, child->end == CHILD_DONE ? "failed" : status[child->end],
-                             child->message[0] ? child->message : "it ended without a word");
-        bench_add_record(children->bench, cli_record_take(&record));
-        target->failed = true;
+    static const char *const status[] = {[CHILD_DONE] = "failed",
+                                         [CHILD_FAILED] = "failed",
+                                         [CHILD_CRASHED] = "crashed",
+                                         [CHILD_HUNG] = "hung"};
+    char message[sizeof child->message + 32];
+    size_t at = 0;
+    while (at + 1 < children->case_count && children->done[at])
+        at++;
+    const bool all = children->done[at];
+    if (child->end == CHILD_INTERRUPTED ||
+        (all && (child->end == CHILD_DONE || child->end == CHILD_FAILED)))
         return;
-    }
+    snprintf(message, sizeof message, "%s%s",
+             child->message[0] ? child->message : "it ended without a word",
+             all ? ", after its measurement" : "");
+    add_failure(children, target, &children->cases[at], status[child->end], message);
+    for (size_t i = at + 1; i < children->case_count && children->bench->round == 0; i++)
+        add_failure(children, target, &children->cases[i], "failed",
+                    "not measured: its process had ended before");
+    target->failed = true;
 }
+
+/* The options that a child shall have too, where they were given to us. */
+static const char *const forwarded[] = {"--network",    "--batch",     "--m",
+                                        "--n",          "--k",         "--operation",
+                                        "--activation", "--optimizer", "--precision"};
+enum { FORWARDED = sizeof forwarded / sizeof *forwarded };
 
 static void run_child(struct children *children, struct target *target)
 {
     struct bench *bench = children->bench;
-    char *options[16], repetitions[24], seconds[24], threads[24];
-    const char *words[40] = {"bench", children->measure};
-    size_t n = 2;
-    const size_t count = forwarded(bench, options, sizeof options / sizeof *options);
-    for (size_t i = 0; i < count; i++)
-        words[n++] = options[i];
+    char repetitions[24], seconds[24], threads[24];
     snprintf(repetitions, sizeof repetitions, "%zu", bench_repetitions(bench));
-    snprintf(seconds, sizeof seconds, "%.0f", bench_seconds(bench) + 0.5);
+    snprintf(seconds, sizeof seconds, "%.0f", ceil(bench_seconds(bench)));
     snprintf(threads, sizeof threads, "%d", target->threads);
-    const char *const own[] = {"--provider",    target->path[0] ? target->path : target->name,
-                               "--threads",     threads,
-                               "--repetitions", repetitions,
-                               "--seconds",     seconds,
-                               "--rounds",      "1",
-                               "--format",      "jsonl",
-                               "--quiet"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        words[n++] = own[i];
+    const char *words[32 + 2 * FORWARDED] = {
+        "gemmlp",    "bench",     children->measure, "--provider", target->library->word,
+        "--threads", threads,     "--repetitions",   repetitions,  "--rounds",
+        "1",         "--seconds", seconds,           "--format",   "jsonl"};
+    size_t n = 0;
+    while (words[n])
+        n++;
     if (bench->options->no_reference || bench->round > 0 || children->scaling)
         words[n++] = "--no-reference";
+    for (size_t i = 0; i < FORWARDED; i++) {
+        const char *text = cli_arg_find(bench->args, forwarded[i] + strlen("--"))->text;
+        if (text) {
+            words[n++] = forwarded[i];
+            words[n++] = text;
+        }
+    }
     struct bench_child child;
     memset(children->done, 0, children->case_count * sizeof *children->done);
     children->running = target;
     bench_child_run(words, target->threads, bench->options->timeout, take_line, children, &child);
     record_end(children, target, &child);
-    for (size_t i = 0; i < count; i++)
-        free(options[i]);
 }
 
 /* ---- all of them ---- */
@@ -213,41 +259,46 @@ static void run_rounds(struct children *children)
     for (bench->round = 0; bench->round < bench->options->rounds; bench->round++) {
         for (size_t i = 0; i < children->target_count && !bench_interrupted; i++) {
             struct target *target = &children->targets[(i + bench->round) % children->target_count];
-            bench_progress(bench, target->path[0] ? target->path : target->name, i,
-                           children->target_count);
+            bench_progress(bench, target->library->word, i, children->target_count);
             if (!target->failed)
                 run_child(children, target);
         }
     }
-    bench_progress(bench, "", children->target_count, children->target_count);
+    bench_progress_end();
 }
 
 static void print_targets(const struct children *children)
 {
     for (size_t i = 0; i < children->target_count; i++) {
         const struct target *t = &children->targets[i];
-        printf("%-10s %s, %d thread%s\n", t->name, t->path, t->threads, t->threads == 1 ? "" : "s");
+        printf("%-10s %s, %d thread%s\n", t->library->name, t->library->path, t->threads,
+               t->threads == 1 ? "" : "s");
     }
     for (size_t i = 0; i < children->case_count; i++)
         printf("%s\n", children->cases[i].label);
 }
 
-static int run(struct children *children)
+/* Makes the cases, and runs them with every library and every number of threads. */
+static int run(struct children *children, const struct arg_list *counts)
 {
     struct bench *bench = children->bench;
     const struct arg_list one = {.count = 1, .items[0].size = 1};
     const bool step = strcmp(children->measure, "step") == 0;
-    int code = (step ? bench_step_cases : bench_product_cases)(
-        bench->command, &bench->options->cases, &one, &children->cases, &children->case_count);
+    int code = make_targets(children, counts);
+    if (code == EXIT_CODE_DONE)
+        code = (step ? bench_step_cases : bench_product_cases)(
+            bench->command, &bench->options->cases, &one, &children->cases, &children->case_count);
     children->done = calloc(children->case_count + 1, sizeof *children->done);
     if (code == EXIT_CODE_DONE && !children->done)
         code = cli_failed_memory("the cases");
+    bench->stream = false; /* what comes later, a crash or a comparison, changes a record */
     if (code == EXIT_CODE_DONE && bench->options->list)
         print_targets(children);
     else if (code == EXIT_CODE_DONE)
         run_rounds(children);
     free(children->done);
     free(children->cases);
+    free(children->targets);
     return code;
 }
 
@@ -256,21 +307,15 @@ int bench_run_backends(struct bench *bench)
     const struct bench_options *options = bench->options;
     struct children children = {.bench = bench,
                                 .measure = options->measure ? options->measure : "gemm"};
-    const size_t counts = options->threads.count ? options->threads.count : 1;
-    for (size_t i = 0; i < counts; i++) {
-        const int threads =
-            options->threads.count ? (int)options->threads.items[i].size : gemmlp_default_threads();
-        if (options->provider)
-            name_libraries(&children, options->provider, threads);
-        else
-            find_libraries(&children, threads);
-    }
-    if (children.target_count == 0) {
-        cli_complain("no BLAS library was found; expected OpenBLAS (Debian: libopenblas0-openmp), "
-                     "BLIS, MKL, ATLAS or netlib, or --provider PATH");
-        return EXIT_CODE_FAILED;
-    }
-    return run(&children);
+    struct arg_list counts = options->threads;
+    if (counts.count == 0)
+        counts.items[counts.count++].size = (size_t)gemmlp_default_threads();
+    int code = options->provider ? name_libraries(&children, options->provider)
+                                 : find_libraries(&children);
+    if (code == EXIT_CODE_DONE)
+        code = run(&children, &counts);
+    free(children.libraries);
+    return code;
 }
 
 /* 1, 2, 4, … and all there are. */
@@ -306,21 +351,19 @@ static void compare_counts(const struct bench *bench, size_t fewest)
 
 int bench_run_threads(struct bench *bench)
 {
-    struct children children = {.bench = bench,
-                                .measure =
-                                    bench->options->measure ? bench->options->measure : "step",
-                                .scaling = true};
-    struct arg_list counts = bench->options->threads;
+    const struct bench_options *options = bench->options;
+    struct children children = {
+        .bench = bench, .measure = options->measure ? options->measure : "step", .scaling = true};
+    struct arg_list counts = options->threads;
     size_t fewest = SIZE_MAX;
     if (counts.count == 0)
         default_counts(&counts);
-    for (size_t i = 0; i < counts.count; i++) {
-        const size_t threads = counts.items[i].size;
-        fewest = threads < fewest ? threads : fewest;
-        add_target(&children, bench->options->provider ? bench->options->provider : "auto", "",
-                   (int)threads);
-    }
-    const int code = run(&children);
+    for (size_t i = 0; i < counts.count; i++)
+        fewest = counts.items[i].size < fewest ? counts.items[i].size : fewest;
+    int code = name_library(&children, options->provider ? options->provider : "auto");
+    if (code == EXIT_CODE_DONE)
+        code = run(&children, &counts);
     compare_counts(bench, fewest);
+    free(children.libraries);
     return code;
 }

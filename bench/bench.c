@@ -1,5 +1,5 @@
 /* bench.c: the subcommand `gemmlp bench`: options, the suite, and what becomes of its report. */
-#define _POSIX_C_SOURCE 200809L
+#define _POSIX_C_SOURCE 200809L /* stpcpy */
 #include "bench.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ const struct bench_suite bench_suites[] = {
     {"step", "whole training steps, where their time goes, beside plain loops", bench_run_step},
     {"backends", "gemm or step with every BLAS library that is installed", bench_run_backends},
     {"threads", "gemm or step with more and more threads", bench_run_threads},
-    {"accuracy", "seconds of training until a test accuracy is reached", bench_run_accuracy},
+    {"accuracy", "seconds of training to a test accuracy, over several seeds", bench_run_accuracy},
     {0},
 };
 
@@ -73,7 +73,8 @@ static const struct arg measurement_rows[] = {
     {"seconds", 0, ARG_SIZE, "N", AT(seconds), .lower = 1, .upper = 86400,
      .help = "at most this long for the samples of one case, but one sample in each round"},
     {"timeout", 0, ARG_SIZE, "N", AT(timeout), .lower = 1, .upper = 86400,
-     .help = "seconds after which a child process that is silent has hung"},
+     .help = "seconds after which a child process that is silent has hung; one that works says so "
+             "every 10 s"},
     {"no-reference", 0, ARG_FLAG, NULL, AT(no_reference),
      .help = "bench step: verify, but do not time the plain loops"},
     {"list", 0, ARG_FLAG, NULL, AT(list), .help = "print the cases and measure nothing"},
@@ -120,20 +121,38 @@ static void catch_signals(void)
 
 /* ---- the report ---- */
 
+/* Appends a word so that a shell gives it back: in quotes unless it is plain. */
+static char *append_word(char *end, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "_./:,=+-";
+    *end++ = ' ';
+    if (word[0] && word[strspn(word, plain)] == '\0')
+        return stpcpy(end, word);
+    *end++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'')
+            end = stpcpy(end, "'\\''");
+        else
+            *end++ = *word;
+    }
+    *end++ = '\'';
+    return end;
+}
+
 /* "gemmlp bench step --network 784-30-10": the words as they were typed. */
 static char *command_line(int argc, char **argv)
 {
     size_t size = sizeof "gemmlp";
     for (int i = 0; i < argc; i++)
-        size += strlen(argv[i]) + 3;
+        size += 4 * strlen(argv[i]) + 3;
     char *line = malloc(size), *end = line;
     if (!line)
         return NULL;
-    end += sprintf(end, "gemmlp");
-    for (int i = 0; i < argc; i++) {
-        const char *quote = argv[i][0] == '\0' || strpbrk(argv[i], " *|;&<>()$'\"") ? "'" : "";
-        end += sprintf(end, " %s%s%s", quote, argv[i], quote);
-    }
+    end = stpcpy(end, "gemmlp");
+    for (int i = 0; i < argc; i++)
+        end = append_word(end, argv[i]);
+    *end = '\0';
     return line;
 }
 
@@ -162,28 +181,37 @@ static json_t *begin_report(const char *suite, const struct bench_machine *machi
     return cli_record_take(&report);
 }
 
+/* Below this many FLOP a library may well be right to take one thread. */
+static const double SMALL_FLOP = 1e7;
+
+static void warn_of_case(const json_t *record, const char *what)
+{
+    cli_complain("warning: %s, %s: %s", bench_text(record, "case"), bench_text(record, "provider"),
+                 what);
+}
+
 /* Sentences on stderr for whoever reads the numbers. */
-static void warn(const struct bench *bench, const struct bench_machine *machine,
-                 const struct bench_activity_mark *begin)
+static void warn(const struct bench *bench, const struct bench_activity_mark *begin)
 {
     const struct bench_activity activity = bench_activity_end(begin);
-    char warnings[BENCH_WARNINGS][BENCH_WARNING_SIZE];
+    char warnings[BENCH_WARNINGS][BENCH_WARNING_SIZE], text[128];
     int threads = 1;
-    double ran = -1;
     size_t i;
     json_t *record;
-    /* The case that kept the fewest of its threads busy, of those with the most of them. */
     json_array_foreach(bench->records, i, record)
     {
-        const int wanted = (int)json_integer_value(json_object_get(record, "threads"));
-        const double busy = bench_number(record, "threads_ran");
-        if (wanted > threads || (wanted == threads && (ran < 0 || busy < ran))) {
-            threads = wanted;
-            ran = busy >= 0 ? busy : -1;
-        }
+        const double wanted = bench_number(record, "threads"), share = 0.75;
+        const double ran = bench_number(record, "threads_ran");
+        threads = wanted > threads ? (int)wanted : threads;
+        snprintf(text, sizeof text, "of %.0f threads only %.2f ran on average", wanted, ran);
+        if (ran < share * wanted && bench_number(record, "flop") > SMALL_FLOP)
+            warn_of_case(record, text);
+        if (bench_number(record, "peak_fraction") > 1)
+            warn_of_case(record, "faster than the measured peak, which others must have disturbed: "
+                                 "measure again");
     }
-    const size_t count = bench_machine_warnings(machine, &activity, threads, ran, warnings);
-    for (i = 0; i < count && !bench->options->common.quiet; i++)
+    const size_t count = bench_machine_warnings(bench->machine, &activity, threads, -1, warnings);
+    for (i = 0; i < count; i++)
         cli_complain("warning: %s", warnings[i]);
 }
 
@@ -216,22 +244,28 @@ static bool all_verified(const struct bench *bench)
     return good;
 }
 
-/* Everything that was asked for is tried, whatever fails on the way. */
-static int publish(struct bench *bench, const json_t *baseline)
+static bool print_report(struct bench *bench, const json_t *baseline, const char *format)
+{
+    const bool table = strcmp(format, "md") == 0;
+    if (baseline && !table && !bench_compare(bench->report, baseline, NULL))
+        return false;
+    if (!bench->stream && !bench_report_write(bench->report, format, stdout))
+        return ferror(stdout) != 0; /* that is told when it is flushed for the last time */
+    if (!baseline || !table)
+        return true;
+    putchar('\n');
+    return bench_compare(bench->report, baseline, stdout) || ferror(stdout);
+}
+
+/* Everything that was asked for is tried, whatever fails on the way; files first, for a reader of
+ * stdout may go away. */
+static int publish(struct bench *bench, const json_t *baseline, const char *format)
 {
     const struct bench_options *options = bench->options;
-    const char *format = options->common.json ? "json" : options->format;
     char message[1024];
     int code = EXIT_CODE_DONE;
-    const bool table = strcmp(format, "md") == 0;
     if (!bench_apply_roofs(bench))
         code = cli_failed_memory("the roofs");
-    if (baseline && !table && !bench_compare(bench->report, baseline, NULL))
-        code = cli_failed_memory("the comparison");
-    if (!bench->stream && !bench_report_write(bench->report, format, stdout))
-        code = cli_failed_memory("the report");
-    if (baseline && table && (putchar('\n'), !bench_compare(bench->report, baseline, stdout)))
-        code = cli_failed_memory("the comparison");
     if (options->save && !save(bench->report, options->save))
         code = EXIT_CODE_FAILED;
     if (options->plot && json_array_size(bench->records) > 0 &&
@@ -239,6 +273,8 @@ static int publish(struct bench *bench, const json_t *baseline)
         cli_complain("%s", message);
         code = EXIT_CODE_FAILED;
     }
+    if (!print_report(bench, baseline, format))
+        code = cli_failed_memory("the report");
     if (bench_interrupted)
         cli_complain("interrupted: this is what was finished");
     return bench_interrupted || !all_verified(bench) ? EXIT_CODE_FAILED : code;
@@ -251,7 +287,8 @@ static bool check_outputs(const struct bench *bench, int *code)
     char message[512];
     if (options->plot && !cli_gnuplot_accepts(options->plot, message, sizeof message))
         *code = cli_usage(bench->command, "--plot: %s", message);
-    else if (options->save && !cli_file_writable(options->save))
+    else if ((options->save && !cli_file_writable(options->save)) ||
+             (options->plot && !cli_file_writable(options->plot)))
         *code = EXIT_CODE_FAILED;
     else
         return true;
@@ -264,6 +301,7 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
     struct bench_machine machine;
     json_t *baseline = NULL;
     gemmlp_error error;
+    const char *format = options->common.json ? "json" : options->format;
     int code = EXIT_CODE_DONE;
     if (!check_outputs(bench, &code))
         return code;
@@ -271,8 +309,9 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
         return cli_failed_input(bench->command, &error);
     bench_machine_get(&machine);
     bench->machine = &machine;
-    bench->stream =
-        options->rounds == 1 && !options->compare && strcmp(options->format, "jsonl") == 0;
+    /* Threads are compared when all are there. */
+    bench->stream = options->rounds == 1 && !options->compare && strcmp(format, "jsonl") == 0 &&
+                    strcmp(suite->name, "threads") != 0;
     bench->report = begin_report(suite->name, &machine, command_line);
     bench->records = json_object_get(bench->report, "records");
     if (!bench->report) {
@@ -282,8 +321,9 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
         const struct bench_activity_mark begin = bench_activity_begin();
         code = suite->run(bench);
         if (code == EXIT_CODE_DONE && !options->list) {
-            warn(bench, &machine, &begin);
-            code = publish(bench, baseline);
+            code = publish(bench, baseline, format);
+            if (!options->common.quiet)
+                warn(bench, &begin);
         }
     }
     json_decref(baseline);

@@ -38,9 +38,9 @@ struct bench_options {
  * slow down has not become another one. */
 struct bench_roof {
     int threads;
-    const char *instruction_set; /* static */
-    double peak;                 /* GFLOP/s of fused multiply-adds on registers */
-    double bandwidth;            /* GB/s of a STREAM triad */
+    char instruction_set[32];
+    double peak;      /* GFLOP/s of fused multiply-adds on registers */
+    double bandwidth; /* GB/s of a STREAM triad */
 };
 
 enum { BENCH_ROOFS = 64 };
@@ -88,8 +88,11 @@ typedef void bench_run_case(struct bench *bench, const struct bench_case *c,
                             const struct gemm_provider *provider);
 /* Makes the cases, opens the provider, runs every case in every round. */
 int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case *run);
-/* Says on stderr what is being done. */
+
+/* progress.c: what is being measured, and to be called between calls that may take seconds. */
 void bench_progress(const struct bench *bench, const char *label, size_t index, size_t count);
+void bench_tick(void);
+void bench_progress_end(void);
 
 /* Samples and seconds that one case may take in one round. */
 size_t bench_repetitions(const struct bench *bench);

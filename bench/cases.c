@@ -31,8 +31,13 @@ const char *bench_operation(bool transpose_a, bool transpose_b)
     return names[transpose_a][transpose_b];
 }
 
+/* A case that is there already, by its label, is measured once. */
 static bool add_case(struct case_list *list, const struct bench_case *new_case)
 {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->cases[i].label, new_case->label) == 0 &&
+            list->cases[i].threads == new_case->threads)
+            return true;
     if (list->count == MAX_CASES) {
         list->code = cli_usage(list->command, "bench: expected at most %d cases", MAX_CASES);
         return false;

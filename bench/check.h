@@ -18,8 +18,8 @@
 
 /* A residual above this is a wrong result. */
 double bench_tolerance(enum gemm_precision precision);
-/* Infinite also where memory for the vectors is missing. */
-double bench_check_product(const struct gemm_problem *problem, const void *a, const void *b,
-                           const void *c);
+/* False: out of memory. */
+bool bench_check_product(const struct gemm_problem *problem, const void *a, const void *b,
+                         const void *c, double *residual);
 
 #endif

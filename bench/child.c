@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-enum { MAX_WORDS = 256, LINE_LIMIT = 64 << 20 };
+enum { LINE_LIMIT = 64 << 20 };
 
 /* ---- environment ---- */
 
@@ -75,37 +75,45 @@ struct process {
     int output, errors; /* read ends of its stdout and stderr */
 };
 
-static bool start(const char *const *words, char *const *environment, struct process *process)
+/* 0, or the number of the error. */
+static int spawn(const char *const *words, char *const *environment, int output, int errors,
+                 pid_t *pid)
 {
-    const char *argv[MAX_WORDS + 2] = {"gemmlp"};
+    posix_spawn_file_actions_t actions;
+    int code = posix_spawn_file_actions_init(&actions);
+    if (code)
+        return code;
+    code = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (!code)
+        code = posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    if (!code)
+        code = posix_spawn(pid, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)words,
+                           environment);
+    posix_spawn_file_actions_destroy(&actions);
+    return code;
+}
+
+static int start(const char *const *words, char *const *environment, struct process *process)
+{
     int output[2], errors[2];
-    for (size_t i = 0; i < MAX_WORDS && words[i]; i++)
-        argv[i + 1] = words[i];
     if (pipe2(output, O_CLOEXEC) != 0)
-        return false;
+        return errno;
     if (pipe2(errors, O_CLOEXEC) != 0) {
+        const int code = errno;
         close(output[0]);
         close(output[1]);
-        return false;
+        return code;
     }
-    posix_spawn_file_actions_t actions;
-    bool started = posix_spawn_file_actions_init(&actions) == 0;
-    if (started) {
-        started = posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO) == 0 &&
-                  posix_spawn_file_actions_adddup2(&actions, errors[1], STDERR_FILENO) == 0 &&
-                  posix_spawn(&process->pid, "/proc/self/exe", &actions, NULL,
-                              (char *const *)(uintptr_t)argv, environment) == 0;
-        posix_spawn_file_actions_destroy(&actions);
-    }
+    const int code = spawn(words, environment, output[1], errors[1], &process->pid);
     close(output[1]);
     close(errors[1]);
     process->output = output[0];
     process->errors = errors[0];
-    if (!started) {
+    if (code) {
         close(output[0]);
         close(errors[0]);
     }
-    return started;
+    return code;
 }
 
 /* ---- reading ---- */
@@ -145,20 +153,28 @@ static void take_lines(struct lines *lines, bench_take_line *take, void *context
     }
 }
 
-/* The last line that a child wrote, but for where help is to be found. */
+/* What the child complained of last. One that a library ended has no such line: then the last of
+ * all, which may be the library's. */
 static void keep_message(struct lines *errors, char *message, size_t size)
 {
-    static const char prefix[] = "gemmlp: ";
+    static const char prefix[] = "gemmlp: ", warning[] = "gemmlp: warning: ";
+    const char *complaint = NULL, *last = NULL;
     char *rest;
     if (errors->length == 0)
         return;
     errors->text[errors->length] = '\0';
     for (char *line = strtok_r(errors->text, "\r\n", &rest); line;
          line = strtok_r(NULL, "\r\n", &rest)) {
-        const bool ours = strncmp(line, prefix, strlen(prefix)) == 0;
-        if (!strstr(line, "--help'"))
-            snprintf(message, size, "%s", ours ? line + strlen(prefix) : line);
+        if (strncmp(line, warning, strlen(warning)) == 0)
+            continue;
+        if (strncmp(line, prefix, strlen(prefix)) == 0)
+            complaint = line + strlen(prefix);
+        last = line;
     }
+    if (complaint)
+        snprintf(message, size, "%s", complaint);
+    else if (last)
+        snprintf(message, size, "it ended without a complaint, after the line '%s'", last);
 }
 
 /* Reads until both streams are closed; false: it was killed, and child->end says why. */
@@ -214,14 +230,15 @@ void bench_child_run(const char *const *words, int threads, size_t timeout, benc
     struct environment environment = {0};
     struct process process;
     *child = (struct bench_child){.end = CHILD_FAILED};
-    if (!make_environment(&environment, threads) ||
-        !start(words, environment.variables, &process)) {
+    const int code = make_environment(&environment, threads)
+                         ? start(words, environment.variables, &process)
+                         : ENOMEM;
+    free(environment.variables);
+    if (code) {
         snprintf(child->message, sizeof child->message, "no process could be started: %s",
-                 strerror(errno));
-        free(environment.variables);
+                 strerror(code));
         return;
     }
-    free(environment.variables);
     if (!follow(&process, timeout, take, context, child) && child->end == CHILD_HUNG)
         snprintf(child->message, sizeof child->message, "nothing was heard of it for %zu s: killed",
                  timeout);

@@ -12,7 +12,7 @@
 
 #include "cli/terminal.h"
 #include "fields.h"
-#include "report.h"
+#include "report_library.h"
 #include "report_table.h"
 #include "statistics.h"
 
@@ -21,15 +21,10 @@
 /* Differences below this (of |ln ratio|) are not worth a verdict, however quiet the machine was. */
 static const double LEAST_NOISE = 0.01;
 
-static bool same_text(const json_t *a, const json_t *b, const char *key)
-{
-    return strcmp(bench_text(a, key), bench_text(b, key)) == 0;
-}
-
 static bool same_case(const json_t *a, const json_t *b)
 {
-    return same_text(a, b, "case") && same_text(a, b, "suite") && same_text(a, b, "provider") &&
-           same_text(a, b, "precision") &&
+    return bench_same_text(a, b, "case") && bench_same_text(a, b, "suite") &&
+           bench_same_text(a, b, "provider") && bench_same_text(a, b, "precision") &&
            json_integer_value(json_object_get(a, "threads")) ==
                json_integer_value(json_object_get(b, "threads"));
 }
@@ -49,7 +44,8 @@ static json_t *partner(const json_t *record, const json_t *own, const json_t *ot
     const bool by_path = count_same(own, record) > 1 || count_same(others, record) > 1;
     for (size_t i = 0; i < json_array_size(others); i++) {
         json_t *other = json_array_get(others, i);
-        if (same_case(other, record) && (!by_path || same_text(other, record, "provider_path"))) {
+        if (same_case(other, record) &&
+            (!by_path || bench_same_text(other, record, "provider_path"))) {
             return other;
         }
     }
@@ -80,11 +76,6 @@ static const char *verdict_of(const json_t *record, const json_t *old, double ra
     return ratio > 1 ? "faster" : "slower";
 }
 
-static bool set_real(json_t *record, const char *key, double value)
-{
-    return !isfinite(value) || json_object_set_new(record, key, json_real(value)) == 0;
-}
-
 /* old: NULL where there is no partner. */
 static bool judge(json_t *record, const json_t *old)
 {
@@ -96,8 +87,8 @@ static bool judge(json_t *record, const json_t *old)
     const double spread = 2 * hypot(variation(record), variation(old));
     const double noise = isnan(spread) ? spread : fmax(spread, LEAST_NOISE);
     const char *verdict = verdict_of(record, old, ratio, noise);
-    return set_real(record, "baseline_seconds_median", before) &&
-           set_real(record, "ratio", ratio) && set_real(record, "noise", noise) &&
+    return bench_set_real(record, "baseline_seconds_median", before) &&
+           bench_set_real(record, "ratio", ratio) && bench_set_real(record, "noise", noise) &&
            json_object_set_new(record, "verdict", json_string(verdict)) == 0;
 }
 
@@ -137,8 +128,7 @@ static bool told(const json_t *records, size_t i)
     const json_t *record = json_array_get(records, i);
     for (size_t j = 0; j < i; j++) {
         const json_t *earlier = json_array_get(records, j);
-        if (same_text(earlier, record, "provider") && same_text(earlier, record, "provider_path") &&
-            json_object_get(earlier, "ratio")) {
+        if (bench_same_library(earlier, record) && json_object_get(earlier, "ratio")) {
             return true;
         }
     }
@@ -151,8 +141,9 @@ static void write_provider_differences(FILE *out, const json_t *records, const j
         const json_t *record = json_array_get(records, i);
         const json_t *old = partner(record, records, old_records);
         if (old && !told(records, i)) {
-            char label[512];
-            cli_printable(bench_text(record, "provider"), label, sizeof label);
+            char name[512], label[512];
+            bench_library_label(records, record, name, sizeof name);
+            cli_printable(name, label, sizeof label);
             write_difference(out, label, bench_text(record, "provider_version"),
                              bench_text(old, "provider_version"));
             write_difference(out, label, bench_text(record, "kernel"), bench_text(old, "kernel"));
@@ -167,9 +158,10 @@ static void write_missing(FILE *out, const json_t *records, const json_t *old_re
     for (size_t i = 0; i < json_array_size(old_records); i++) {
         const json_t *old = json_array_get(old_records, i);
         if (!partner(old, old_records, records)) {
-            char provider[512], name[512];
+            char label[512], provider[512], name[512];
+            bench_library_label(old_records, old, label, sizeof label);
             fprintf(out, "%s- %s, %s, threads %lld\n", begin,
-                    cli_printable(bench_text(old, "provider"), provider, sizeof provider),
+                    cli_printable(label, provider, sizeof provider),
                     cli_printable(bench_text(old, "case"), name, sizeof name),
                     (long long)json_integer_value(json_object_get(old, "threads")));
             begin = "";

@@ -21,6 +21,12 @@ static inline double bench_number(const json_t *object, const char *key)
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
+/* Whether both have the same text under `key`, or none. */
+static inline bool bench_same_text(const json_t *left, const json_t *right, const char *key)
+{
+    return strcmp(bench_text(left, key), bench_text(right, key)) == 0;
+}
+
 static inline bool bench_is_ok(const json_t *record)
 {
     return strcmp(bench_text(record, "status"), "ok") == 0;

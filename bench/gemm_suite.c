@@ -3,7 +3,6 @@
  * A, B and C rotate through more memory than the last-level cache holds, as far as a quarter of the
  * memory allows: a product that found its operands in a cache would be quicker than the same product
  * in a training step, where other layers have passed through in between. */
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,10 @@
 #include "core/checked.h"
 #include "core/cpu.h"
 #include "core/rng.h"
+#include "memory.h"
 #include "sampling.h"
 
-enum { MAX_SETS = 1024, ROTATED_CACHES = 2, ALIGNMENT = 64 };
+enum { ROTATED_CACHES = 2, ALIGNMENT = 64 };
 
 /* Sets of A (m x k), B (k x n), C (m x n), each 64-byte aligned, one after the other. */
 struct operands {
@@ -52,36 +52,33 @@ static gemmlp_status allocate(struct operands *o, const struct gemm_problem *p,
 {
     const size_t element = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
     size_t a, b, c;
-    const size_t limit = machine->memory_bytes / 4;
+    const size_t limit = bench_available_memory() / 4;
     if (!matrix_bytes(p->m, p->k, element, &a) || !matrix_bytes(p->k, p->n, element, &b) ||
         !matrix_bytes(p->m, p->n, element, &c) || a > limit || b > limit || c > limit)
         return gm_fail(error, GEMMLP_OUT_OF_MEMORY,
                        "the operands of %zu x %zu x %zu are too large: expected at most a quarter "
-                       "of the machine's memory (%.1f GB) each",
+                       "of the memory that is free (%.1f GB) each",
                        p->m, p->n, p->k, 1e-9 * (double)limit);
     o->b_at = a;
     o->c_at = a + b;
     o->set_bytes = a + b + c;
     const size_t caches = machine->last_cache_bytes * (size_t)machine->last_caches;
-    const size_t rotated = ROTATED_CACHES * caches / o->set_bytes + 2;
-    o->sets = rotated < MAX_SETS ? rotated : MAX_SETS;
-    while (o->sets > 1 && o->sets > limit / o->set_bytes)
-        o->sets--;
+    const size_t rotated = ROTATED_CACHES * caches / o->set_bytes + 2, room = limit / o->set_bytes;
+    o->sets = rotated < room ? rotated : room > 0 ? room : 1;
     o->memory = aligned_alloc(ALIGNMENT, o->sets * o->set_bytes);
     return o->memory ? GEMMLP_OK
                      : gm_fail_memory(error, "the operands of a product", o->sets * o->set_bytes);
 }
 
-/* A and B uniform in [-1, 1). C of the set that is checked is NaN (all bits set), so that an element
- * that is not written is seen. */
+/* A and B uniform in [-1, 1). */
 static void fill(const struct operands *o)
 {
     const bool wide = o->gemm.problem.precision == GEMM_F64;
     const size_t count = o->c_at / (wide ? sizeof(double) : sizeof(float));
-#pragma omp parallel for schedule(static)
     for (size_t set = 0; set < o->sets; set++) {
         double *doubles = set_at(o, set, 0);
         float *floats = set_at(o, set, 0);
+#pragma omp parallel for schedule(static) if (count > 16384)
         for (size_t i = 0; i < count; i++) {
             const struct rng_block random = gm_rng(1, RNG_EXAMPLES, 0, set, i);
             if (wide)
@@ -90,37 +87,48 @@ static void fill(const struct operands *o)
                 floats[i] = (float)(2 * gm_uniform(random.u[0]) - 1);
         }
     }
-    memset(set_at(o, 0, o->c_at), 0xff, o->set_bytes - o->c_at);
 }
 
-/* Set 0, before anything is timed and again afterwards. */
-static double residual(const struct operands *o)
+/* Every C becomes NaN (all bits set), so that an element that is not written afterwards is seen. */
+static void forget_results(const struct operands *o)
 {
-    return bench_check_product(&o->gemm.problem, set_at(o, 0, 0), set_at(o, 0, o->b_at),
-                               set_at(o, 0, o->c_at));
+    for (size_t set = 0; set < o->sets; set++)
+        memset(set_at(o, set, o->c_at), 0xff, o->set_bytes - o->c_at);
 }
 
+/* Whether the product of a set is right; false: the record says why not. */
+static bool verify(const struct operands *o, size_t set, struct record *record)
+{
+    const struct gemm_problem *p = &o->gemm.problem;
+    double residual;
+    if (bench_check_product(p, set_at(o, set, 0), set_at(o, set, o->b_at), set_at(o, set, o->c_at),
+                            &residual))
+        return bench_record_verdict(record, "the product", residual, bench_tolerance(p->precision));
+    bench_record_failure(record, "failed", "out of memory: the check of the product");
+    return false;
+}
+
+/* Verified before anything is timed; and what was timed is verified once more, for a library may
+ * stop working after its first call. */
 static void measure(struct bench *bench, const struct operands *o, struct record *record)
 {
     const struct gemm_problem *p = &o->gemm.problem;
     const struct bench_task task = {run, (void *)(uintptr_t)o};
+    fill(o);
+    forget_results(o);
     run((void *)(uintptr_t)o, 0);
-    double worst = residual(o);
-    struct bench_samples samples = {0};
-    if (worst <= bench_tolerance(p->precision)) {
-        samples = bench_sample(&task, bench_repetitions(bench), bench_seconds(bench));
-        worst = fmax(worst, residual(o));
-    }
-    if (!bench_record_verdict(record, "the product", worst, bench_tolerance(p->precision))) {
-        free(samples.seconds);
+    if (!verify(o, 0, record))
         return;
+    const double quickest = bench_warm_up(&task);
+    forget_results(o);
+    struct bench_samples samples =
+        bench_sample(&task, quickest, bench_repetitions(bench), bench_seconds(bench));
+    if (samples.count > 0 && verify(o, 0, record) && verify(o, samples.calls - 1, record)) {
+        const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
+        const double element = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+        bench_record_samples(record, &samples, 2 * m * n * k, element * (m * k + k * n + m * n));
     }
-    const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
-    const size_t element = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
-    const double bytes =
-        (double)element *
-        ((double)p->m * (double)p->k + (double)p->k * (double)p->n + (double)p->m * (double)p->n);
-    bench_record_samples(record, &samples, flop, bytes);
+    record->failed |= !samples.seconds;
     free(samples.seconds);
 }
 
@@ -144,7 +152,6 @@ static void run_case(struct bench *bench, const struct bench_case *c,
     if (allocate(&operands, &problem, bench->machine, &error) == GEMMLP_OK &&
         gm_gemm_prepare(&operands.gemm, provider, &problem, &error) == GEMMLP_OK) {
         const struct compute_scope scope = gm_compute_begin(c->threads);
-        fill(&operands);
         measure(bench, &operands, &record);
         gm_compute_end(scope);
         gm_gemm_release(&operands.gemm);

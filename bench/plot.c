@@ -1,5 +1,4 @@
-/* plot.c: see plot.h. Chooses the picture by the suite; plot_rows.c, plot_gemm.c and
- * plot_threads.c draw. */
+/* plot.c: see plot.h. Chooses the picture by the suite; plot_SUITE.c draws it. */
 #include "plot.h"
 
 #include <stdio.h>
@@ -32,10 +31,9 @@ static void compare_records(struct page *page)
     const json_t *first = json_array_get(page->records, 0);
     for (size_t i = 1; i < json_array_size(page->records); i++) {
         const json_t *record = json_array_get(page->records, i);
-        page->many_providers |= !bench_page_same_provider(first, record);
+        page->many_providers |= !bench_same_library(first, record);
         page->many_threads |= !bench_page_same_threads(first, record);
-        page->many_precisions |=
-            strcmp(bench_text(first, "precision"), bench_text(record, "precision")) != 0;
+        page->many_precisions |= !bench_same_text(first, record, "precision");
     }
 }
 

@@ -131,11 +131,27 @@ static void log_tics(FILE *script, const char *axis, double low, double high)
     fprintf(script, ") font ',10'\n");
 }
 
-/* The shape tells what the product is for. */
+/* The shape of a point tells which operands are stored transposed. */
+static const struct operation {
+    const char *name, *label;
+    int point;
+} operations[] = {
+    {"NN", "NN: A B", 5},
+    {"NT", "NT: A Bᵀ", 7},
+    {"TN", "TN: Aᵀ B", 9},
+    {"TT", "TT: Aᵀ Bᵀ", 13},
+};
+
+enum { OPERATIONS = sizeof operations / sizeof operations[0], OTHER_POINT = 4 };
+
 static int operation_point(const json_t *record)
 {
-    const char *operation = bench_text(record, "operation");
-    return strcmp(operation, "NN") == 0 ? 5 : strcmp(operation, "TN") == 0 ? 9 : 7;
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        if (strcmp(operations[i].name, bench_text(record, "operation")) == 0) {
+            return operations[i].point;
+        }
+    }
+    return OTHER_POINT;
 }
 
 /* Roofs, then points by number of threads, then the numbers with lines to points that are far. */
@@ -218,14 +234,10 @@ static void gemm_list(struct page *page, const struct entries *cases, const stru
 static void gemm_key(struct page *page, const json_t *roofs, const struct entries *series,
                      double left)
 {
-    static const struct {
-        int point;
-        const char *label;
-    } shapes[] = {{7, "forward (NT)"}, {5, "backward (NN)"}, {9, "gradient (TN)"}};
     char text[PAGE_TEXT], threads[64], style[64];
-    for (size_t i = 0; i < 3; i++) {
-        bench_page_key(page, left + (double)i * 130, page->top + 8, shapes[i].label, 0,
-                       shapes[i].point, "#606060");
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        bench_page_key(page, left + (double)i * 100, page->top + 8, operations[i].label, 0,
+                       operations[i].point, "#606060");
     }
     for (size_t i = 0; i < json_array_size(roofs); i++) {
         const json_t *roof = json_array_get(roofs, i);

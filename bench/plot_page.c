@@ -1,7 +1,6 @@
 /* plot_page.c: see plot_page.h. */
 #include "plot_page.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +28,7 @@ static void list_providers(const struct page *page, char *out, size_t size)
 {
     for (size_t i = 0; i < json_array_size(page->records); i++) {
         const json_t *record = json_array_get(page->records, i);
-        bool listed = false;
-        for (size_t j = 0; j < i && !listed; j++) {
-            listed = bench_page_same_provider(json_array_get(page->records, j), record);
-        }
-        if (!listed && *bench_text(record, "provider")) {
+        if (*bench_text(record, "provider") && bench_is_first_of_library(page->records, i)) {
             char provider[PAGE_TEXT];
             bench_page_provider(page, record, provider, sizeof provider);
             list(out, size, provider);
@@ -115,60 +110,15 @@ void bench_page_axes(struct page *page, double left, double right, double top, d
             1 - bottom / page->height);
 }
 
-static bool same_string(const json_t *a, const json_t *b, const char *key)
-{
-    return strcmp(bench_text(a, key), bench_text(b, key)) == 0;
-}
-
-bool bench_page_same_provider(const json_t *a, const json_t *b)
-{
-    return same_string(a, b, "provider") && same_string(a, b, "provider_path");
-}
-
-/* Whether `text` contains `part`, capitals or not: "OpenBLAS 0.3.21" names openblas itself. */
-static bool contains(const char *text, const char *part)
-{
-    for (; *text; text++) {
-        size_t i = 0;
-        while (part[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) {
-            i++;
-        }
-        if (!part[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Of several libraries of one name, Debian's paths say which threads they use; else the path. */
-static const char *flavour(const char *path)
-{
-    static const char *const known[] = {"openmp", "pthread", "serial"};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (contains(path, known[i])) {
-            return known[i];
-        }
-    }
-    return path;
-}
-
 void bench_page_provider(const struct page *page, const json_t *record, char *out, size_t size)
 {
-    const char *name = bench_text(record, "provider");
-    const char *version = bench_text(record, "provider_version");
-    *out = '\0';
-    if (!contains(version, name)) {
-        list(out, size, name);
-    }
-    list(out, size, version);
-    list(out, size, bench_text(record, "kernel"));
-    for (size_t i = 0; i < json_array_size(page->records); i++) {
-        const json_t *other = json_array_get(page->records, i);
-        if (strcmp(bench_text(other, "provider"), name) == 0 &&
-            !bench_page_same_provider(other, record)) {
-            list(out, size, flavour(bench_text(record, "provider_path")));
-            return;
-        }
+    const char *version = bench_text(record, "provider_version"); /* may be the file's name */
+    char details[PAGE_TEXT] = "";
+    bench_library_label(page->records, record, out, size);
+    list(details, sizeof details, strstr(out, version) ? "" : version);
+    list(details, sizeof details, bench_text(record, "kernel"));
+    if (*details) {
+        cli_append(out, size, " (%s)", details);
     }
 }
 
@@ -208,8 +158,8 @@ void bench_page_name(const struct page *page, const json_t *record, bool with_th
 
 bool bench_page_same_entry(const json_t *a, const json_t *b)
 {
-    return same_string(a, b, "case") && same_string(a, b, "precision") &&
-           bench_page_same_provider(a, b);
+    return bench_same_text(a, b, "case") && bench_same_text(a, b, "precision") &&
+           bench_same_library(a, b);
 }
 
 bool bench_page_same_threads(const json_t *a, const json_t *b)
@@ -220,12 +170,12 @@ bool bench_page_same_threads(const json_t *a, const json_t *b)
 
 bool bench_page_same_roof(const json_t *a, const json_t *b)
 {
-    return bench_page_same_threads(a, b) && same_string(a, b, "precision");
+    return bench_page_same_threads(a, b) && bench_same_text(a, b, "precision");
 }
 
 bool bench_page_same_case(const json_t *a, const json_t *b)
 {
-    return same_string(a, b, "case") && bench_page_same_roof(a, b);
+    return bench_same_text(a, b, "case") && bench_page_same_roof(a, b);
 }
 
 size_t bench_page_find_entry(const struct entries *entries, const json_t *record,

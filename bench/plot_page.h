@@ -12,6 +12,7 @@
 
 #include "cli/gnuplot.h"
 #include "fields.h"
+#include "report_library.h"
 
 struct page {
     const json_t *report;
@@ -50,9 +51,8 @@ void bench_page_key(struct page *page, double x, double y, const char *text, siz
 /* Where the next plot's axes lie. */
 void bench_page_axes(struct page *page, double left, double right, double top, double bottom);
 
-/* The provider with its version, and what tells it from another one of its name in the report. */
+/* The provider's label with its version and kernel: "openblas openmp (OpenBLAS 0.3.21, Zen)". */
 void bench_page_provider(const struct page *page, const json_t *record, char *out, size_t size);
-bool bench_page_same_provider(const json_t *a, const json_t *b);
 
 /* "784-30-10 B=10", and the threads, the precision and the provider where these differ. */
 void bench_page_name(const struct page *page, const json_t *record, bool with_threads,

@@ -75,6 +75,7 @@ const struct bench_key bench_record_keys[] = {
     {'r', "naive_speedup"},
     {'r', "fair_seconds"},
     {'r', "fair_speedup"},
+    {'s', "fair_build"},
     {'r', "speedup"},
     {'r', "efficiency"},
     {'r', "target"},
@@ -303,11 +304,6 @@ static const struct {
     {"json", write_json},
     {"jsonl", write_jsonl},
 };
-
-const char *bench_report_format(size_t i)
-{
-    return i < COUNT(formats) ? formats[i].name : NULL;
-}
 
 bool bench_report_write(const json_t *report, const char *format, FILE *out)
 {

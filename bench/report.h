@@ -13,10 +13,7 @@
 
 #include "core/error.h"
 
-/* The name of format i: md, csv, json, jsonl; NULL past the last. */
-const char *bench_report_format(size_t i);
-
-/* Writes the whole report in a format of that name. In json, jsonl and csv each record carries cpu,
+/* Writes the whole report in the format "md", "csv", "json" or "jsonl". In json, jsonl and csv each record carries cpu,
  * compiler, version and date as well. False when memory was short, the file could not be written,
  * or there is no such format. */
 bool bench_report_write(const json_t *report, const char *format, FILE *out);

@@ -6,9 +6,9 @@
 #include "cli/terminal.h"
 #include "fields.h"
 #include "report.h"
+#include "report_library.h"
 #include "report_private.h"
 #include "report_table.h"
-#include "statistics.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -80,6 +80,7 @@ static const struct bench_column accuracy_columns[] = {
     {"accuracy % median", "test_accuracy_median", BENCH_ACCURACY, false},
     {"min", "test_accuracy_min", BENCH_ACCURACY, false},
     {"training median (min)", "seconds_median", BENCH_SECONDS_MIN, false},
+    {"verdict", "verified", BENCH_VERDICT, false},
     {"arguments", "arguments", BENCH_TEXT, false},
 };
 
@@ -182,6 +183,19 @@ static void write_machine(FILE *out, const json_t *report)
     end_line(out, &separator);
 }
 
+/* How the loops of the column "× fair" were compiled: once, for they are the same in all rows. */
+static void write_fair_build(FILE *out, const json_t *records)
+{
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        const char *build = bench_text(json_array_get(records, i), "fair_build");
+        if (*build) {
+            char shown[512];
+            fprintf(out, "\n× fair: %s\n", cli_printable(build, shown, sizeof shown));
+            return;
+        }
+    }
+}
+
 /* What went wrong, a line for each record that is not ok. */
 static void write_failures(FILE *out, const json_t *records)
 {
@@ -192,7 +206,7 @@ static void write_failures(FILE *out, const json_t *records)
             char text[LABEL];
             const char *separator = ": ";
             fprintf(out, "%s- %s", begin, bench_status_label(record, text, sizeof text));
-            item(out, &separator, "", bench_provider_label(records, record, text, sizeof text), "");
+            item(out, &separator, "", bench_library_label(records, record, text, sizeof text), "");
             item(out, &separator, "", bench_text(record, "case"), "");
             number_item(out, &separator, "threads ", bench_number(record, "threads"), "");
             separator = ": ";
@@ -211,7 +225,7 @@ static void write_providers(FILE *out, const json_t *records)
         if (*bench_text(record, "provider") && bench_is_first_of_library(records, i)) {
             char label[LABEL];
             const char *separator = begin;
-            bench_provider_label(records, record, label, sizeof label);
+            bench_library_label(records, record, label, sizeof label);
             item(out, &separator, "- ", label, "");
             separator = ": ";
             item(out, &separator, "", bench_text(record, "provider_version"), "");
@@ -260,7 +274,7 @@ static bool write_speeds(FILE *out, const json_t *records)
     for (size_t i = 0; done && i < json_array_size(records); i++) {
         const json_t *record = json_array_get(records, i);
         json_t *gflops = json_object_get(record, "gflops");
-        bench_provider_label(records, record, label, sizeof label);
+        bench_library_label(records, record, label, sizeof label);
         if (bench_is_first_of_library(records, i) && libraries < LIBRARIES) {
             strcpy(labels[libraries], label);
             columns[2 + libraries] =
@@ -301,8 +315,12 @@ bool bench_report_write_md(const json_t *report, FILE *out)
             bench_table_write(out, records, tables[i].columns, tables[i].count);
         }
     }
+    const bool steps = strcmp(bench_text(report, "suite"), "step") == 0;
+    if (steps) {
+        write_fair_build(out, records);
+    }
     write_failures(out, records);
-    if (strcmp(bench_text(report, "suite"), "step") == 0 && any_parts(records)) {
+    if (steps && any_parts(records)) {
         fputs("\nWhere a step's time goes, per cent of the sum of its parts, which are timed in a "
               "step of their own:\n\n",
               out);

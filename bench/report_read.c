@@ -10,8 +10,8 @@
 #include "report.h"
 #include "report_private.h"
 
-/* A file that is larger is no report: one of a thousand records takes about a megabyte. */
-enum { MAX_BYTES = 16 << 20, MAX_RECORDS = 10000 };
+/* A file that is larger is no report: a sample takes 23 bytes in the longest form. */
+enum { MAX_BYTES = 256 << 20, MAX_RECORDS = 10000 };
 
 static const struct bench_key roof_keys[] = {
     {'I', "threads"},     {'s', "precision"},        {'s', "instruction_set"},
@@ -206,11 +206,20 @@ static gemmlp_status read_text(struct reader *r, gemmlp_error *error)
         return gm_fail(error, GEMMLP_IO, "%s: %s", r->path, strerror(errno));
     }
     gemmlp_status status = GEMMLP_OK;
-    r->text = malloc(MAX_BYTES + 1);
+    size_t room = 1 << 15;
+    bool grown = true;
     errno = 0;
-    r->length = r->text ? fread(r->text, 1, MAX_BYTES + 1, file) : 0;
-    if (!r->text) {
-        status = gm_fail_memory(error, r->path, MAX_BYTES + 1);
+    while (grown && r->length <= MAX_BYTES && !feof(file) && !ferror(file)) {
+        room = 2 * room < MAX_BYTES ? 2 * room : MAX_BYTES + 1;
+        char *text = realloc(r->text, room);
+        grown = text != NULL;
+        if (grown) {
+            r->text = text;
+            r->length += fread(text + r->length, 1, room - r->length, file);
+        }
+    }
+    if (!grown) {
+        status = gm_fail_memory(error, r->path, room);
     } else if (ferror(file)) {
         status = gm_fail(error, GEMMLP_IO, "%s: %s", r->path, strerror(errno));
     } else if (r->length > MAX_BYTES) {

@@ -8,8 +8,7 @@
 
 #include "cli/terminal.h"
 #include "fields.h"
-#include "report.h"
-#include "statistics.h"
+#include "report_library.h"
 
 enum { CELL = 1024, MAX_COLUMNS = 16 };
 
@@ -73,39 +72,6 @@ static double parts_sum(const json_t *record)
     return sum > 0 ? sum : NAN;
 }
 
-static bool same_library(const json_t *a, const json_t *b)
-{
-    return strcmp(bench_text(a, "provider"), bench_text(b, "provider")) == 0 &&
-           strcmp(bench_text(a, "provider_path"), bench_text(b, "provider_path")) == 0;
-}
-
-bool bench_is_first_of_library(const json_t *records, size_t i)
-{
-    for (size_t j = 0; j < i; j++) {
-        if (same_library(json_array_get(records, j), json_array_get(records, i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-const char *bench_provider_label(const json_t *records, const json_t *record, char *out,
-                                 size_t size)
-{
-    size_t number = 1;
-    const char *name = bench_text(record, "provider");
-    for (size_t i = 0; i < json_array_size(records); i++) {
-        const json_t *other = json_array_get(records, i);
-        if (same_library(record, other)) {
-            break;
-        }
-        number += strcmp(bench_text(other, "provider"), name) == 0 &&
-                  bench_is_first_of_library(records, i);
-    }
-    snprintf(out, size, number > 1 ? "%s #%zu" : "%s", name, number);
-    return out;
-}
-
 /* Whether it stands to the left. */
 static bool is_words(const struct bench_column *column)
 {
@@ -122,7 +88,7 @@ static void format_words(const json_t *rows, const json_t *row, const struct ben
     } else if (column->cell == BENCH_VERDICT) {
         bench_status_label(row, out, size);
     } else if (column->cell == BENCH_PROVIDER) {
-        format_text(bench_provider_label(rows, row, label, sizeof label), out, size);
+        format_text(bench_library_label(rows, row, label, sizeof label), out, size);
     } else if (column->cell == BENCH_BUILD) {
         const char *version = bench_text(row, column->key), *kernel = bench_text(row, "kernel");
         snprintf(label, sizeof label, "%s%s%s", version, *version && *kernel ? ", " : "", kernel);
@@ -191,7 +157,7 @@ static void format_cell(const json_t *rows, const json_t *row, const struct benc
     *out = '\0';
     if (is_words(column)) {
         format_words(rows, row, column, out, size);
-    } else if (tells_status && !bench_is_ok(row)) {
+    } else if (tells_status && !bench_is_ok(row) && isnan(value)) {
         bench_status_label(row, out, size);
     } else if (!isnan(value)) {
         format_number(row, column, value, out, size);

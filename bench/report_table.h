@@ -14,7 +14,7 @@
  * right. */
 enum bench_cell {
     BENCH_TEXT,
-    BENCH_PROVIDER,    /* bench_provider_label */
+    BENCH_PROVIDER,    /* bench_library_label */
     BENCH_BUILD,       /* version and kernel of the provider */
     BENCH_VERDICT,     /* verified, unverified, or the status: WRONG */
     BENCH_INTEGER,     /* 64 */
@@ -24,8 +24,8 @@ enum bench_cell {
     BENCH_ACCURACY,    /* of a fraction: 98.12 */
     BENCH_SCIENTIFIC,  /* 1.2e-07 */
     BENCH_SECONDS,     /* 1.234 ms */
-    BENCH_SECONDS_SD,  /* 1.234 ± 0.051 ms, or the status */
-    BENCH_SECONDS_MIN, /* 1.234 (1.201) ms, or the status */
+    BENCH_SECONDS_SD,  /* 1.234 ± 0.051 ms; where there is nothing, the status */
+    BENCH_SECONDS_MIN, /* 1.234 (1.201) ms, likewise */
     BENCH_REACHED,     /* 5/5 seeds */
     BENCH_PART,        /* per cent of the sum of a step's parts */
     BENCH_PARTS_SUM,   /* that sum: 1.234 ms */
@@ -42,15 +42,7 @@ struct bench_column {
 void bench_table_write(FILE *out, const json_t *rows, const struct bench_column *columns,
                        size_t count);
 
-/* "openblas", or "openblas #2" for the second library of that name among the records. Both labels
- * return out. */
-const char *bench_provider_label(const json_t *records, const json_t *record, char *out,
-                                 size_t size);
-
-/* The status in capitals: "WRONG". */
+/* The status in capitals: "WRONG". Returns out. */
 const char *bench_status_label(const json_t *record, char *out, size_t size);
-
-/* Whether no record before the i-th is of the same library. */
-bool bench_is_first_of_library(const json_t *records, size_t i);
 
 #endif

@@ -120,15 +120,7 @@ DEFINE_KERNEL(baseline_f32, , float, float, 24, MULTIPLY_THEN_ADD)
 DEFINE_KERNEL(baseline_f64, , double, double, 24, MULTIPLY_THEN_ADD)
 #endif
 
-struct kernel {
-    const char *instruction_set;
-    enum gemm_precision precision;
-    double flop;             /* of one round */
-    bool (*supported)(void); /* NULL: always */
-    double (*run)(size_t rounds, double multiplier, double addend);
-};
-
-static const struct kernel kernels[] = {
+static const struct bench_roof_kernel kernels[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
     {"AVX-512", GEMM_F32, 2 * 16 * 16, has_avx512, avx512_f32},
     {"AVX-512", GEMM_F64, 2 * 16 * 8, has_avx512, avx512_f64},
@@ -145,8 +137,17 @@ static const struct kernel kernels[] = {
 #endif
 };
 
+const struct bench_roof_kernel *bench_roof_kernel(size_t index)
+{
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        if ((!kernels[i].supported || kernels[i].supported()) && index-- == 0)
+            return &kernels[i];
+    }
+    return NULL;
+}
+
 struct peak_run {
-    const struct kernel *kernel;
+    const struct bench_roof_kernel *kernel;
     size_t rounds;
 };
 
@@ -157,7 +158,7 @@ static void run_kernel(void *context, int thread, int of)
     (void)consumed, (void)thread, (void)of;
 }
 
-static double kernel_peak(const struct kernel *kernel, int threads)
+static double kernel_peak(const struct bench_roof_kernel *kernel, int threads)
 {
     struct peak_run run = {kernel, 1024};
     while (run_team(1, run_kernel, &run).seconds < 6e-3) /* 6 to 12 ms, and the clock is awake */
@@ -173,13 +174,12 @@ static double kernel_peak(const struct kernel *kernel, int threads)
 /* Wider is not always faster: AVX-512 may have half the units, or a lower clock. */
 double bench_roof_peak(int threads, enum gemm_precision precision, const char **instruction_set)
 {
+    const struct bench_roof_kernel *kernel;
     double best = 0;
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
-        if (kernels[i].precision != precision || (kernels[i].supported && !kernels[i].supported()))
-            continue;
-        double peak = kernel_peak(&kernels[i], threads);
+    for (size_t i = 0; (kernel = bench_roof_kernel(i)) != NULL; i++) {
+        const double peak = kernel->precision == precision ? kernel_peak(kernel, threads) : 0;
         if (peak > best && instruction_set)
-            *instruction_set = kernels[i].instruction_set;
+            *instruction_set = kernel->instruction_set;
         best = fmax(best, peak);
     }
     return best;
@@ -243,7 +243,7 @@ double bench_roof_bandwidth(int threads)
     const size_t bytes = triad_bytes(threads);
     double *slab = bytes > 0 ? aligned_alloc(HUGE_PAGE, 3 * bytes) : NULL;
     if (!slab)
-        return -1;
+        return NAN;
     madvise(slab, 3 * bytes, MADV_HUGEPAGE); /* as gemmlp's own memory; advice that may fail */
     const size_t n = bytes / sizeof *slab;
     struct triad triad = {slab, slab + n, slab + 2 * n, n};

@@ -6,6 +6,9 @@
 #ifndef BENCH_ROOF_H
 #define BENCH_ROOF_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "linalg/gemm.h"
 
 /* GFLOP/s of multiply-adds on registers alone, by `threads` OpenMP threads at once: the best of
@@ -13,9 +16,23 @@
  * *instruction_set (NULL is allowed). */
 double bench_roof_peak(int threads, enum gemm_precision precision, const char **instruction_set);
 
+/* What the peak is measured with: a round is one multiply-add on each x of a number of registers,
+ * whose lanes start at 1/2, 1/3, …, the same in all lanes of a register. */
+struct bench_roof_kernel {
+    const char *instruction_set;
+    enum gemm_precision precision;
+    double flop;             /* of one round: 2 for each lane of each register */
+    bool (*supported)(void); /* by this processor; NULL: always */
+    /* Returns the sum of all lanes. x <- multiplier x + addend; on NEON x <- x + multiplier addend. */
+    double (*run)(size_t rounds, double multiplier, double addend);
+};
+
+/* Those that this processor can run; NULL when there are not more than `index`. */
+const struct bench_roof_kernel *bench_roof_kernel(size_t index);
+
 /* GB/s (10^9 bytes) of McCalpin's STREAM triad a = b + s c by `threads` OpenMP threads, counted as
  * STREAM does: 24 bytes for each double of a (that most CPUs read a before they write it is not
- * counted). The arrays are far larger than the caches. -1: not enough memory. */
+ * counted). The arrays are far larger than the caches. NaN: not enough memory. */
 double bench_roof_bandwidth(int threads);
 
 #endif

@@ -1,11 +1,11 @@
 /* run.c: from cases to records: rounds, roofs, and what stands in a record; see bench.h. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 #include "cli/report.h"
-#include "cli/terminal.h"
 #include "fields.h"
 #include "report.h"
 #include "roof.h"
@@ -46,15 +46,18 @@ void bench_note_roof(struct bench *bench, const struct bench_roof *roof)
 static void measure_roofs(struct bench *bench, const struct bench_case *cases, size_t count)
 {
     for (size_t i = 0; i < count && !bench_interrupted; i++) {
+        struct bench_roof roof = {.threads = cases[i].threads};
+        const char *instruction_set;
         bool known = false;
         for (size_t j = 0; j < i; j++)
-            known |= cases[j].threads == cases[i].threads;
+            known |= cases[j].threads == roof.threads;
         if (known)
             continue;
-        struct bench_roof roof = {.threads = cases[i].threads};
-        roof.peak = bench_roof_peak(roof.threads, bench->precision, &roof.instruction_set);
+        roof.peak = bench_roof_peak(roof.threads, bench->precision, &instruction_set);
         roof.bandwidth = bench_roof_bandwidth(roof.threads);
+        snprintf(roof.instruction_set, sizeof roof.instruction_set, "%s", instruction_set);
         bench_note_roof(bench, &roof);
+        bench_tick();
     }
 }
 
@@ -76,10 +79,10 @@ static bool apply_roofs(const struct bench *bench, json_t *record)
     for (size_t i = 0; i < bench->roof_count; i++) {
         const struct bench_roof *roof = &bench->roofs[i];
         const double intensity = bench_number(record, "intensity");
+        const double roof_gflops = fmin(roof->peak, intensity * roof->bandwidth);
         if (threads == (double)roof->threads && intensity > 0 &&
             (json_object_set_new(record, "peak_gflops", json_real(roof->peak)) != 0 ||
-             json_object_set_new(record, "roof_gflops",
-                                 json_real(fmin(roof->peak, intensity * roof->bandwidth))) != 0))
+             json_object_set_new(record, "roof_gflops", json_real(roof_gflops)) != 0))
             return false;
     }
     return bench_record_derive(record);
@@ -168,15 +171,12 @@ void bench_record_samples(struct record *record, const struct bench_samples *sam
     record->failed |= !bench_record_statistics(record->object, samples->seconds, samples->count);
 }
 
-static bool same_text(const json_t *left, const json_t *right, const char *key)
-{
-    return strcmp(bench_text(left, key), bench_text(right, key)) == 0;
-}
-
 static bool same_case(const json_t *left, const json_t *right)
 {
-    return same_text(left, right, "suite") && same_text(left, right, "case") &&
-           same_text(left, right, "provider") && same_text(left, right, "provider_path") &&
+    return bench_same_text(left, right, "suite") && bench_same_text(left, right, "case") &&
+           bench_same_text(left, right, "provider") &&
+           bench_same_text(left, right, "provider_path") &&
+           bench_same_text(left, right, "precision") &&
            json_equal(json_object_get(left, "threads"), json_object_get(right, "threads"));
 }
 
@@ -185,30 +185,43 @@ static bool stream(struct bench *bench, const json_t *record)
 {
     if (!bench->stream)
         return true;
-    const bool first = json_array_size(bench->records) == 0;
+    const bool first = json_array_size(bench->records) == 1;
     return (!first ||
             (bench_apply_roofs(bench) && bench_report_write_line(bench->report, NULL, stdout))) &&
            bench_report_write_line(bench->report, record, stdout) && fflush(stdout) == 0;
 }
 
+static json_t *find_record(const struct bench *bench, const json_t *like)
+{
+    size_t i;
+    json_t *record;
+    json_array_foreach(bench->records, i, record)
+    {
+        if (same_case(record, like))
+            return record;
+    }
+    return NULL;
+}
+
 void bench_add_record(struct bench *bench, json_t *record)
 {
+    json_t *earlier = record ? find_record(bench, record) : NULL;
+    bool added;
     if (bench_interrupted && record && !json_object_get(record, "samples")) {
         json_decref(record); /* it was not finished */
         return;
     }
-    size_t i;
-    json_t *earlier;
-    json_array_foreach(bench->records, i, earlier)
-    {
-        if (record && same_case(earlier, record)) {
-            bench->failed |= !bench_record_merge(earlier, record);
-            json_decref(record);
-            return;
-        }
+    if (earlier) {
+        added = bench_record_merge(earlier, record);
+        json_decref(record);
+    } else {
+        added =
+            record && apply_roofs(bench, record) && json_array_append(bench->records, record) == 0;
+        if (added && !stream(bench, record))
+            bench->failed = true; /* stdout: told when it is flushed for the last time */
+        json_decref(record);
     }
-    if (!record || !apply_roofs(bench, record) || !stream(bench, record) ||
-        json_array_append_new(bench->records, record) != 0) {
+    if (!added) {
         cli_failed_memory("a record");
         bench->failed = true;
     }
@@ -216,23 +229,25 @@ void bench_add_record(struct bench *bench, json_t *record)
 
 /* ---- cases and rounds ---- */
 
-void bench_progress(const struct bench *bench, const char *label, size_t index, size_t count)
-{
-    if (bench->options->common.quiet || !cli_stderr_redraws())
-        return;
-    if (index < count)
-        fprintf(stderr, "\r\033[Kround %zu/%zu  %zu/%zu  %s", bench->round + 1,
-                bench->options->rounds, index + 1, count, label);
-    else
-        fprintf(stderr, "\r\033[K");
-    fflush(stderr);
-}
-
 static void print_cases(const struct bench_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         printf("%s, %d thread%s\n", cases[i].label, cases[i].threads,
                cases[i].threads == 1 ? "" : "s");
+}
+
+/* Whether the earlier rounds of a case were ok. */
+static bool succeeded(const struct bench *bench, const struct bench_case *c)
+{
+    size_t i;
+    json_t *record;
+    json_array_foreach(bench->records, i, record)
+    {
+        if (strcmp(bench_text(record, "case"), c->label) == 0 &&
+            bench_number(record, "threads") == c->threads)
+            return bench_is_ok(record);
+    }
+    return false;
 }
 
 int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case *run)
@@ -253,11 +268,11 @@ int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case 
             measure_roofs(bench, cases, count);
             for (size_t i = 0; i < count && !bench_interrupted; i++) {
                 bench_progress(bench, cases[i].label, i, count);
-                if (bench->round == 0 || bench_is_ok(json_array_get(bench->records, i)))
+                if (bench->round == 0 || succeeded(bench, &cases[i]))
                     run(bench, &cases[i], provider);
             }
         }
-        bench_progress(bench, "", count, count);
+        bench_progress_end();
     }
     gm_gemm_close(provider);
     free(cases);

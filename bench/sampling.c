@@ -11,6 +11,7 @@
 
 /* A sample takes at least SAMPLE_SECONDS, so that neither the clock nor one interrupt is seen. */
 static const double WARM_UP_SECONDS = 0.05, SAMPLE_SECONDS = 2e-3;
+static const double SHORTEST_SECONDS = 1e-8; /* of a call, where the clock shows none */
 enum { WARM_UP_CALLS = 3 };
 
 static double processor_seconds(void)
@@ -30,6 +31,7 @@ double bench_warm_up(const struct bench_task *task)
         task->run(task->context, i);
         const double after = gm_seconds();
         quickest = fmin(quickest, after - before);
+        bench_tick();
         /* One call that takes seconds has warmed all there is. */
         if (after - start > WARM_UP_SECONDS && (i + 1 >= WARM_UP_CALLS || after - start > 1))
             break;
@@ -37,23 +39,23 @@ double bench_warm_up(const struct bench_task *task)
     return quickest;
 }
 
-struct bench_samples bench_sample(const struct bench_task *task, size_t repetitions, double seconds)
+struct bench_samples bench_sample(const struct bench_task *task, double quickest,
+                                  size_t repetitions, double seconds)
 {
     struct bench_samples samples = {.seconds = malloc(repetitions * sizeof *samples.seconds)};
     if (!samples.seconds)
         return samples;
-    const double quickest = bench_warm_up(task);
-    const size_t calls = quickest < SAMPLE_SECONDS ? (size_t)ceil(SAMPLE_SECONDS / quickest) : 1;
+    const double calls = ceil(SAMPLE_SECONDS / fmax(quickest, SHORTEST_SECONDS));
     const double start = gm_seconds(), processor = processor_seconds();
     double now = start;
-    size_t index = 0;
     while (samples.count < repetitions && !bench_interrupted &&
            (samples.count == 0 || now - start < seconds)) {
         const double before = gm_seconds();
-        for (size_t i = 0; i < calls; i++)
-            task->run(task->context, index++);
+        for (size_t i = 0; i < (size_t)calls; i++)
+            task->run(task->context, samples.calls++);
         now = gm_seconds();
-        samples.seconds[samples.count++] = (now - before) / (double)calls;
+        samples.seconds[samples.count++] = (now - before) / calls;
+        bench_tick();
     }
     samples.threads_ran = (processor_seconds() - processor) / (now - start);
     return samples;

@@ -38,8 +38,7 @@ struct bench_statistics bench_statistics(const double *samples, size_t n)
     return s;
 }
 
-/* JSON has no NaN: a figure that does not exist has no key. */
-static bool set_real(json_t *record, const char *key, double value)
+bool bench_set_real(json_t *record, const char *key, double value)
 {
     if (!isfinite(value)) {
         json_object_del(record, key);
@@ -51,9 +50,10 @@ static bool set_real(json_t *record, const char *key, double value)
 bool bench_record_statistics(json_t *record, const double *samples, size_t n)
 {
     const struct bench_statistics s = bench_statistics(samples, n);
-    bool done = set_real(record, "seconds_median", s.median) &&
-                set_real(record, "seconds_min", s.min) &&
-                set_real(record, "seconds_mean", s.mean) && set_real(record, "seconds_sd", s.sd);
+    bool done = bench_set_real(record, "seconds_median", s.median) &&
+                bench_set_real(record, "seconds_min", s.min) &&
+                bench_set_real(record, "seconds_mean", s.mean) &&
+                bench_set_real(record, "seconds_sd", s.sd);
     if (n == 0) {
         json_object_del(record, "repetitions");
         json_object_del(record, "samples");
@@ -74,12 +74,13 @@ bool bench_record_derive(json_t *record)
     const double gflops = bench_number(record, "flop") / seconds / 1e9;
     const double batch =
         strcmp(bench_text(record, "suite"), "step") == 0 ? bench_number(record, "batch") : NAN;
-    return set_real(record, "gflops", gflops) &&
-           set_real(record, "examples_per_second", batch / seconds) &&
-           set_real(record, "peak_fraction", gflops / bench_number(record, "peak_gflops")) &&
-           set_real(record, "roof_fraction", gflops / bench_number(record, "roof_gflops")) &&
-           set_real(record, "naive_speedup", bench_number(record, "naive_seconds") / seconds) &&
-           set_real(record, "fair_speedup", bench_number(record, "fair_seconds") / seconds);
+    return bench_set_real(record, "gflops", gflops) &&
+           bench_set_real(record, "examples_per_second", batch / seconds) &&
+           bench_set_real(record, "peak_fraction", gflops / bench_number(record, "peak_gflops")) &&
+           bench_set_real(record, "roof_fraction", gflops / bench_number(record, "roof_gflops")) &&
+           bench_set_real(record, "naive_speedup",
+                          bench_number(record, "naive_seconds") / seconds) &&
+           bench_set_real(record, "fair_speedup", bench_number(record, "fair_seconds") / seconds);
 }
 
 /* ---- merging --------------------------------------------------------------------------------- */
@@ -90,12 +91,12 @@ static bool merge_mean(json_t *into, double into_weight, const json_t *from, dou
 {
     const double a = bench_number(into, key), b = bench_number(from, key);
     const double mean = (into_weight * a + from_weight * b) / (into_weight + from_weight);
-    return set_real(into, key, isnan(a) ? b : isnan(b) ? a : mean);
+    return bench_set_real(into, key, isnan(a) ? b : isnan(b) ? a : mean);
 }
 
 static bool merge_larger(json_t *into, const json_t *from, const char *key)
 {
-    return set_real(into, key, fmax(bench_number(into, key), bench_number(from, key)));
+    return bench_set_real(into, key, fmax(bench_number(into, key), bench_number(from, key)));
 }
 
 static bool merge_parts(json_t *into, double into_weight, const json_t *from, double from_weight)
@@ -172,6 +173,9 @@ bool bench_record_merge(json_t *into, const json_t *from)
     }
     json_object_del(into, "speedup");
     json_object_del(into, "efficiency");
+    if (!json_object_get(into, "fair_build")) {
+        done = copy(into, from, "fair_build") && done;
+    }
     return merge_parts(into, a, from, b) && merge_samples(into, from) &&
            bench_record_derive(into) && done;
 }

@@ -18,6 +18,9 @@ struct bench_statistics {
 /* Of n finite samples; all NaN when there are none, or no memory to sort them. */
 struct bench_statistics bench_statistics(const double *samples, size_t n);
 
+/* Sets a figure; one that is not finite is removed, for JSON has no NaN. */
+bool bench_set_real(json_t *record, const char *key, double value);
+
 /* Sets seconds_median, seconds_min, seconds_mean, seconds_sd, repetitions and samples; those that
  * do not exist are removed. */
 bool bench_record_statistics(json_t *record, const double *samples, size_t n);

@@ -9,7 +9,7 @@
 #include "timed_provider.h"
 #include "train/step.h"
 
-/* Batches there are to train on, in turn, so that none is found in a cache. */
+/* Batches there are to train on, in turn. Small ones stay in a cache, as a small data set would. */
 enum { BENCH_BATCHES = 4 };
 
 struct step_fixture {

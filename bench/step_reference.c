@@ -12,8 +12,8 @@
 /* Rounding leaves about 1e-5 of the length of a step; adam divides by roots of squares near zero,
  * and is less sharp. */
 static const double STEP_TOLERANCE = 1e-2;
-static const double REFERENCE_FLOP = 3e9;
-enum { REFERENCE_REPEATS = 3, REFERENCE_EXAMPLES = 16 };
+static const double REFERENCE_FLOP = 3e9, REFERENCE_SECONDS = 3;
+enum { REFERENCE_REPEATS = 3, REFERENCE_EXAMPLES = 16, EXAMPLES_PER_THREAD = 8 };
 
 /* ---- the references ---- */
 
@@ -36,11 +36,12 @@ static struct reference_settings settings_of(const struct bench_case *c,
 }
 
 /* A reference with the parameters of the model; NULL when memory is short. */
-static void *make_reference(const struct bench_naive *naive, const struct bench_case *c,
-                            const struct step_fixture *f)
+static struct reference_f32 *make_reference(const struct bench_naive *naive,
+                                            const struct bench_case *c,
+                                            const struct step_fixture *f)
 {
     const struct reference_settings settings = settings_of(c, f);
-    void *reference = naive->create(&settings);
+    struct reference_f32 *reference = naive->create(&settings);
     for (size_t l = 0; reference && l < c->layer_count; l++) {
         const struct layer *layer = &f->model->layers[l];
         memcpy(naive->weights(reference, l), layer->w,
@@ -50,82 +51,69 @@ static void *make_reference(const struct bench_naive *naive, const struct bench_
     return reference;
 }
 
-/* |u - v|^2 and |v - w|^2 added to distance and length. */
-static void compare(size_t n, const float *u, const float *v, const float *w, double *distance,
-                    double *length)
+/* The distance of u, one step of the library, from v, one of the reference, over the length of that
+ * step, which began at w. */
+static double distance(size_t n, const float *u, const float *v, const float *w)
 {
+    double apart = 0, length = 0;
     for (size_t i = 0; i < n; i++) {
-        *distance += ((double)u[i] - (double)v[i]) * ((double)u[i] - (double)v[i]);
-        *length += ((double)v[i] - (double)w[i]) * ((double)v[i] - (double)w[i]);
+        apart += ((double)u[i] - (double)v[i]) * ((double)u[i] - (double)v[i]);
+        length += ((double)v[i] - (double)w[i]) * ((double)v[i] - (double)w[i]);
     }
+    const double relative = apart > 0 ? sqrt(apart / length) : apart;
+    return isnan(relative) ? INFINITY : relative;
 }
 
-/* One step of the library and one of the reference, from the same parameters on the same batch: the
- * distance between the results, relative to the length of the step. */
-static double step_residual(const struct bench_naive *naive, void *reference,
-                            struct step_fixture *f)
+/* One step of the library and one of the reference, from the same parameters on the same batch; the
+ * worst of all weights and all biases of a layer, for in a deep network the step of the first layers
+ * is too short to be seen beside that of the last. False: out of memory. */
+static bool step_residual(const struct bench_naive *naive, struct reference_f32 *reference,
+                          struct step_fixture *f, double *residual)
 {
     const struct model *model = f->model;
     float *before = malloc(model->slab_size * sizeof *before);
-    double distance = 0, length = 0;
     if (!before)
-        return INFINITY;
+        return false;
     memcpy(before, model->slab, model->slab_size * sizeof *before);
     bench_fixture_step(f, 0);
     const struct pass *pass = f->step.pass;
     naive->step(reference, pass->rows, pass->x, pass->y);
+    *residual = 0;
     for (size_t l = 0; l < model->layer_count; l++) {
         const struct layer *layer = &model->layers[l];
-        compare(layer->n_out * layer->n_in, layer->w, naive->weights(reference, l),
-                before + layer->w_at, &distance, &length);
-        compare(layer->n_out, layer->b, naive->biases(reference, l), before + layer->b_at,
-                &distance, &length);
+        *residual = fmax(*residual, distance(layer->n_out * layer->n_in, layer->w,
+                                             naive->weights(reference, l), before + layer->w_at));
+        *residual = fmax(*residual, distance(layer->n_out, layer->b, naive->biases(reference, l),
+                                             before + layer->b_at));
     }
     free(before);
-    const double residual = sqrt(distance / length);
-    return isnan(residual) ? INFINITY : residual;
+    return true;
 }
 
-/* Seconds of a step over `batch` examples, from one over fewer: t(step) + the gradient of the rest.
- * The least of some repeats. */
-static double reference_seconds(const struct bench_naive *naive, void *reference,
+/* Seconds of a step over the whole batch, from one over `pass->rows` examples of it: t(step) + the
+ * gradient of the rest. The least of some repeats. */
+static double reference_seconds(const struct bench_naive *naive, struct reference_f32 *reference,
                                 const struct pass *pass, size_t batch)
 {
-    double step = INFINITY, gradient = INFINITY;
+    const double start = gm_seconds();
+    double step = INFINITY, gradient = pass->rows < batch ? INFINITY : 0;
     for (size_t i = 0; i < REFERENCE_REPEATS && !bench_interrupted; i++) {
-        const double start = gm_seconds();
+        const double before = gm_seconds();
         naive->step(reference, pass->rows, pass->x, pass->y);
         const double middle = gm_seconds();
-        step = fmin(step, middle - start);
+        step = fmin(step, middle - before);
         if (pass->rows < batch) {
             naive->gradient(reference, pass->rows, pass->x, pass->y);
             gradient = fmin(gradient, gm_seconds() - middle);
         }
+        bench_tick();
+        if (gm_seconds() - start > REFERENCE_SECONDS)
+            break;
     }
-    return pass->rows < batch ? step + gradient * (double)(batch - pass->rows) / (double)pass->rows
-                              : step;
+    return step + gradient * (double)(batch - pass->rows) / (double)pass->rows;
 }
 
-static void time_references(const struct bench *bench, const struct bench_case *c,
-                            const struct step_fixture *f, struct record *record)
-{
-    const struct {
-        const struct bench_naive *naive;
-        const char *key;
-    } references[] = {{bench_naive_plain(), "naive_seconds"}, {bench_naive_fair(), "fair_seconds"}};
-    for (size_t i = 0; i < 2 && !bench->options->no_reference; i++) {
-        void *reference = make_reference(references[i].naive, c, f);
-        if (!reference) {
-            record->failed = true;
-            return;
-        }
-        cli_record_real(record, references[i].key,
-                        reference_seconds(references[i].naive, reference, f->step.pass, c->batch));
-        references[i].naive->free(reference);
-    }
-}
-
-/* As many examples as the plain loops can take in a second or two. */
+/* As many examples as the plain loops can take in about a second. */
 static size_t affordable_batch(const struct bench_case *c)
 {
     double flop = 0;
@@ -135,21 +123,48 @@ static size_t affordable_batch(const struct bench_case *c)
     return examples < (double)c->batch ? (size_t)examples : c->batch;
 }
 
-static bool verify(const struct bench *bench, const struct bench_case *c, struct step_fixture *f,
-                   struct record *record)
+/* The loops over `rows` examples; records the seconds of a whole batch under `key`. */
+static void time_loops(const struct bench_naive *naive, const struct bench_case *c, size_t rows,
+                       const struct gemm_provider *provider, struct record *record, const char *key)
+{
+    struct step_fixture f;
+    gemmlp_error error;
+    struct reference_f32 *reference = NULL;
+    if (bench_fixture_create(c, rows, provider, &f, &error) == GEMMLP_OK)
+        reference = make_reference(naive, c, &f);
+    if (reference) {
+        bench_fixture_gather(&f, f.step.pass, 0);
+        cli_record_real(record, key, reference_seconds(naive, reference, f.step.pass, c->batch));
+        naive->free(reference);
+    }
+    record->failed |= !reference;
+    bench_fixture_free(&f);
+}
+
+static void time_references(const struct bench_case *c, const struct gemm_provider *provider,
+                            struct record *record)
+{
+    const struct bench_naive *fair = bench_naive_fair();
+    const size_t few = affordable_batch(c);
+    /* The fair loops run in parallel over the examples: every thread needs some. */
+    const size_t enough = (size_t)c->threads * EXAMPLES_PER_THREAD;
+    const size_t more = enough < c->batch ? enough : c->batch;
+    time_loops(bench_naive_plain(), c, few, provider, record, "naive_seconds");
+    time_loops(fair, c, few > more ? few : more, provider, record, "fair_seconds");
+    cli_record_text(record, "fair_build", fair->description);
+}
+
+static bool verify(const struct bench_case *c, struct step_fixture *f, struct record *record)
 {
     const struct bench_naive *plain = bench_naive_plain();
-    void *reference = make_reference(plain, c, f);
-    if (!reference) {
-        bench_record_failure(record, "failed", "out of memory: the reference");
-        return false;
-    }
-    const double residual = step_residual(plain, reference, f);
+    struct reference_f32 *reference = make_reference(plain, c, f);
+    double residual;
+    const bool known = reference && step_residual(plain, reference, f, &residual);
     plain->free(reference);
-    const bool verified = bench_record_verdict(record, "the step", residual, STEP_TOLERANCE);
-    if (verified && bench->round == 0)
-        time_references(bench, c, f, record);
-    return verified;
+    if (known)
+        return bench_record_verdict(record, "the step", residual, STEP_TOLERANCE);
+    bench_record_failure(record, "failed", "out of memory: the reference");
+    return false;
 }
 
 bool bench_verify_step(const struct bench *bench, const struct bench_case *c,
@@ -159,9 +174,12 @@ bool bench_verify_step(const struct bench *bench, const struct bench_case *c,
     gemmlp_error error;
     bool verified = false;
     if (bench_fixture_create(c, affordable_batch(c), provider, &f, &error) == GEMMLP_OK)
-        verified = verify(bench, c, &f, record);
+        verified = verify(c, &f, record);
     else
         bench_record_failure(record, "failed", error.message);
     bench_fixture_free(&f);
+    bench_tick();
+    if (verified && bench->round == 0 && !bench->options->no_reference && !bench_interrupted)
+        time_references(c, provider, record);
     return verified;
 }

@@ -9,9 +9,10 @@
  * same batch; where they agree, also the seconds of both references (naive_seconds, fair_seconds),
  * in the first round, unless --no-reference.
  *
- * On a large network the loops take minutes for a whole batch: they get as many examples as they do
- * in about a second, at least 16, and the seconds of the rest are scaled, for every example costs
- * them the same. True: the step agrees; false: the record says why not. */
+ * On a large network the loops take minutes for a whole batch: they get as many examples as the
+ * plain ones do in about a second, at least 16, and the fair ones at least 8 for each thread; the
+ * seconds of the rest are scaled, for every example costs the same. True: the step agrees; false:
+ * the record says why not. */
 bool bench_verify_step(const struct bench *bench, const struct bench_case *c,
                        const struct gemm_provider *provider, struct record *record);
 

@@ -4,6 +4,7 @@
  * (step_reference.h), and every product is checked at its real size (check.h). */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "check.h"
@@ -15,25 +16,36 @@
 
 /* ---- every product at its real size ---- */
 
-/* The worst residual of the products of layer l. Activations and weights are those of the last step;
- * its deltas share two buffers, so that this one may hold those of another layer by now, which are
- * numbers as good as any. */
-static double layer_residual(const struct pass *pass, size_t l, float *out)
+/* One product, into an output that is NaN before; *worst becomes its residual if that is worse. False:
+ * out of memory. */
+static bool check(const struct gemm *gemm, const float *a, const float *b, float *out,
+                  double *worst)
+{
+    double residual;
+    memset(out, 0xff, gemm->problem.m * gemm->problem.n * sizeof *out);
+    gm_gemm_run(gemm, 1, a, b, 0, out, NULL);
+    bench_tick();
+    if (!bench_check_product(&gemm->problem, a, b, out, &residual))
+        return false;
+    *worst = fmax(*worst, residual);
+    return true;
+}
+
+/* The products of layer l. Activations and weights are those of the last step; its deltas share two
+ * buffers, so that this one may hold those of another layer by now, which are numbers as good as
+ * any. */
+static bool check_layer(const struct pass *pass, size_t l, float *out, double *worst)
 {
     const struct layer *layer = &pass->model->layers[l];
     const float *x = l ? pass->layers[l - 1].a : pass->x, *delta = pass->layers[l].delta;
     const struct products *products = &pass->products[0][l];
-    gm_gemm_run(&products->forward, 1, x, layer->w, 0, out, NULL);
-    double worst = bench_check_product(&products->forward.problem, x, layer->w, out);
-    if (l > 0) {
-        gm_gemm_run(&products->backward, 1, delta, layer->w, 0, out, NULL);
-        worst = fmax(worst, bench_check_product(&products->backward.problem, delta, layer->w, out));
-    }
-    gm_gemm_run(&products->gradient, 1, delta, x, 0, out, NULL);
-    return fmax(worst, bench_check_product(&products->gradient.problem, delta, x, out));
+    return check(&products->forward, x, layer->w, out, worst) &&
+           (l == 0 || check(&products->backward, delta, layer->w, out, worst)) &&
+           check(&products->gradient, delta, x, out, worst);
 }
 
-static double products_residual(const struct pass *pass)
+/* False: the record says why. */
+static bool verify_products(const struct pass *pass, struct record *record)
 {
     const struct model *model = pass->model;
     size_t largest = 0;
@@ -44,11 +56,16 @@ static double products_residual(const struct pass *pass)
         largest = pass->rows * widest > largest ? pass->rows * widest : largest;
     }
     float *out = malloc(largest * sizeof *out);
-    double worst = out ? 0 : INFINITY;
-    for (size_t l = 0; out && l < model->layer_count; l++)
-        worst = fmax(worst, layer_residual(pass, l, out));
+    double worst = 0;
+    bool checked = out != NULL;
+    for (size_t l = 0; checked && l < model->layer_count && !bench_interrupted; l++)
+        checked = check_layer(pass, l, out, &worst);
     free(out);
-    return worst;
+    if (!checked)
+        bench_record_failure(record, "failed", "out of memory: the check of the products");
+    else if (!(worst <= bench_tolerance(GEMM_F32)))
+        bench_record_verdict(record, "a product of the step", worst, bench_tolerance(GEMM_F32));
+    return checked && worst <= bench_tolerance(GEMM_F32);
 }
 
 /* ---- where the time goes ---- */
@@ -102,24 +119,28 @@ static void timed_step(struct step_fixture *f, size_t index, double seconds[PART
                       timed->gemm[TIMED_GRADIENT];
 }
 
-/* The medians over `repetitions` steps. */
+/* The medians over at most `repetitions` steps. */
 static void record_parts(struct record *record, struct step_fixture *f, size_t repetitions)
 {
     double(*steps)[PARTS] = malloc(repetitions * sizeof *steps);
     double *one = malloc(repetitions * sizeof *one);
-    if (steps && one) {
-        struct record parts = cli_record_begin();
-        for (size_t i = 0; i < repetitions; i++)
-            timed_step(f, i, steps[i]);
-        for (size_t part = 0; part < PARTS; part++) {
-            for (size_t i = 0; i < repetitions; i++)
-                one[i] = steps[i][part];
-            cli_record_real(&parts, part_names[part], bench_statistics(one, repetitions).median);
-        }
-        cli_record_json(record, "parts", cli_record_take(&parts));
-    } else {
-        record->failed = true;
+    struct record parts = cli_record_begin();
+    size_t count = 0;
+    while (steps && one && count < repetitions && !bench_interrupted) {
+        timed_step(f, count, steps[count]);
+        count++;
+        bench_tick();
     }
+    for (size_t part = 0; part < PARTS && count > 0; part++) {
+        for (size_t i = 0; i < count; i++)
+            one[i] = steps[i][part];
+        cli_record_real(&parts, part_names[part], bench_statistics(one, count).median);
+    }
+    if (count > 0)
+        cli_record_json(record, "parts", cli_record_take(&parts));
+    else
+        json_decref(cli_record_take(&parts));
+    record->failed |= !steps || !one;
     free(one);
     free(steps);
 }
@@ -146,27 +167,28 @@ static double least_bytes(const struct step_fixture *f)
            (double)f->step.pass->rows * (double)f->model->layers[0].n_in;
 }
 
+/* The products are checked before anything is timed and again afterwards, for a library may stop
+ * working after its first calls. */
 static void measure(struct bench *bench, const struct bench_case *c, struct timed *timed,
                     struct record *record)
 {
     struct step_fixture *f = &timed->fixture;
     const struct bench_task task = {run_step, timed};
     run_step(timed, 0);
-    const double residual = products_residual(f->step.pass);
-    if (!(residual <= bench_tolerance(GEMM_F32))) {
-        bench_record_verdict(record, "a product of the step", residual, bench_tolerance(GEMM_F32));
+    if (!verify_products(f->step.pass, record))
         return;
-    }
+    const double quickest = bench_warm_up(&task);
     struct bench_samples samples =
-        bench_sample(&task, bench_repetitions(bench), bench_seconds(bench));
+        bench_sample(&task, quickest, bench_repetitions(bench), bench_seconds(bench));
     if (timed->diverged) {
         bench_record_failure(record, "failed",
                              "the cost became NaN or infinity: what comes after that is no step");
-    } else if (samples.count > 0) {
-        const double flop = gm_network_flop(&f->network.spec) * (double)c->batch;
-        bench_record_samples(record, &samples, flop, least_bytes(f));
+    } else if (samples.count > 0 && verify_products(f->step.pass, record)) {
+        bench_record_samples(record, &samples, gm_network_flop(&f->network.spec) * (double)c->batch,
+                             least_bytes(f));
         record_parts(record, f, samples.count);
     }
+    record->failed |= !samples.seconds;
     free(samples.seconds);
 }
 

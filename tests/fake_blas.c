@@ -4,7 +4,9 @@
  *   FAKE_GOOD    right products, and no symbol by which it could be recognised
  *   FAKE_WRONG   the middle element of C is off by 10 %
  *   FAKE_NAN     the middle element of C is NaN
+ *   FAKE_TIRED   products after the twelfth write nothing
  *   FAKE_CRASH   a product aborts the process
+ *   FAKE_EXIT    the process aborts when it ends
  *   FAKE_HANG    a product never returns
  *   FAKE_EMPTY   no CBLAS at all
  *   FAKE_SCIPY   as in NumPy's wheels: OpenBLAS with scipy_ before its names, 64_ after them,
@@ -49,8 +51,8 @@ int fake_layers_chosen(void);
 
 enum { ROW_MAJOR = 101, TRANSPOSE = 112 };
 
-/* Before a product: what it may depend on, or do instead. */
-static void begin(int layout)
+/* Before a product: what it may depend on, or do instead. False: the product does nothing. */
+static int begin(int layout)
 {
     if (layout != ROW_MAJOR) {
         abort();
@@ -68,7 +70,20 @@ static void begin(int layout)
         abort();
     }
 #endif
+#ifdef FAKE_TIRED
+    static int products;
+    return products++ < 12;
+#else
+    return 1;
+#endif
 }
+
+#ifdef FAKE_EXIT
+__attribute__((destructor)) static void end(void)
+{
+    abort();
+}
+#endif
 
 /* What a middle element becomes. */
 static double spoil(double value)
@@ -90,7 +105,9 @@ static double spoil(double value)
                     const real *a, integer lda, const real *b, integer ldb, real beta, real *c,    \
                     integer ldc)                                                                   \
     {                                                                                              \
-        begin(layout);                                                                             \
+        if (!begin(layout)) {                                                                      \
+            return;                                                                                \
+        }                                                                                          \
         for (integer i = 0; i < m; i++) {                                                          \
             for (integer j = 0; j < n; j++) {                                                      \
                 double sum = 0;                                                                    \

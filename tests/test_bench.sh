@@ -73,6 +73,7 @@ test_gemm() {
     done
     tr -d '\n' <out >line && mv line out
     one repetitions 4
+    one flop 420.0
     one case "NT 5x6x7"
     run "bench gemm: f64" 0 bench gemm --m 33 --n 17 --k 65 --operation TT --precision f64 -r 2 --threads 1 --format jsonl
     says out '"precision":"f64"'
@@ -101,6 +102,13 @@ test_wrong_libraries() {
         ! grep -q 'seconds_median' out
         verdict "$name, not timed" "it was"
     done
+    run "bench gemm: a library that stops working" 1 bench gemm --m 40 --n 50 --k 60 -r 3 --threads 1 \
+        --provider "$(fake tired)" --format jsonl
+    says out '"status":"wrong".*the product holds NaN'
+    # shellcheck disable=SC2086
+    run "bench step: a library that stops working" 1 bench step $small --threads 1 --provider "$(fake tired)" \
+        --format jsonl
+    says out '"status":"wrong".*a product of the step holds NaN'
     refuses "bench: an empty library" 2 "cblas_sgemm" bench gemm --m 2 --n 2 --k 2 --provider "$(fake empty)"
     refuses "bench: no library at all" 2 "none.so.*No such file" bench gemm --m 2 --n 2 --k 2 --provider ./none.so
 }
@@ -122,30 +130,43 @@ test_step() {
             done
         done
     done
+    # 4 examples of 6 x (160 + 24) - 2 x 160 FLOP
+    # shellcheck disable=SC2086
+    run "bench step: without input gradient" 0 bench step $small --threads 1 --no-reference --format jsonl
+    says out '"flop":3136.0'
     # shellcheck disable=SC2086
     run "bench step: without references" 0 bench step $small --threads 1 --no-reference --format json
     says out '"verified": true'
     ! grep -q naive_seconds out
     verdict "$name, none timed" "there is one"
     run "bench step: too large" 1 bench step --network 8000000-8000000-10:4 --threads 1 -r 1
-    says out 'expected at most the machine.s memory'
+    says out 'expected at most what is free'
 }
 
 test_backends() {
-    list="$(fake good),$(fake scipy),$(fake crash),$(fake wrong),$(fake hang),$(fake empty),./none.so"
-    run "bench backends: good and bad ones" 1 bench backends --provider "$list" --m 20 --n 30 --k 10 -r 4 --rounds 2 \
-        --threads 1 --timeout 4 --format jsonl
+    list="$(fake good),$(fake scipy),$(fake crash),$(fake wrong),$(fake hang),$(fake empty),$(fake exit),./none.so"
+    run "bench backends: good and bad ones" 1 bench backends --provider "$list" --m 20 --n 30 --k 10 \
+        --operation NN,NT -r 4 --rounds 2 --threads 1 --timeout 4 --format jsonl
     is_json out
     verdict "$name, lines of JSON" "they are not"
-    [ "$(grep -c '"status":"ok"' out)" -eq 2 ]
-    verdict "$name, two are good" "$(grep -c '"status":"ok"' out) are"
-    [ "$(grep '"status":"ok"' out | grep -c '"repetitions":4,')" -eq 2 ]
-    verdict "$name, rounds are put together" "they are not"
+    [ "$(grep '"status":"ok"' out | grep -c '"repetitions":4,')" -eq 4 ]
+    verdict "$name, the rounds of the two good ones are put together" "they are not"
+    [ "$(grep -c '"case":"NT 20x30x10"' out)" -eq 8 ]
+    verdict "$name, every library has a row for every case" "$(grep -c '"case":"NT 20x30x10"' out) have one"
+    says out '"status":"failed".*not measured'
+    says out '"case":"NT 20x30x10".*"status":"crashed".*libfake_exit'
     says out '"status":"crashed".*ended by signal'
     says out '"status":"hung".*killed'
     says out '"status":"wrong".*libfake_wrong'
     says out '"status":"failed".*libfake_empty'
     says out '"status":"failed".*none.so'
+    refuses "bench backends: no such name" 2 "unknown provider 'openblass'" bench backends --provider openblas,openblass
+    refuses "bench backends: an empty name" 2 "provider" bench backends --provider openblas,
+    mkdir "a,b"
+    cp "$(fake good)" "a,b/good lib.so"
+    run "bench backends: a path with a comma and a blank" 0 bench backends --provider "./a,b/good lib.so" --m 4 --n 4 \
+        --k 4 -r 2 --rounds 1 --threads 1 --format jsonl
+    says out 'a,b/good lib.so"'
     run "bench backends: those installed" 0 bench backends --list --m 4 --n 4 --k 4
     says out 'openblas.* /'
     run "bench backends: steps" 0 bench backends --provider openblas --measure step --network 20-8-3:4 -r 2 --rounds 1 \
@@ -158,6 +179,13 @@ test_threads() {
     run "bench threads" 0 bench threads --network 20-8-3:4 -r 4 --rounds 2 --threads 1,2 --format jsonl
     [ "$(grep -c '"efficiency":' out)" -eq 2 ]
     verdict "$name, efficiency of both" "it is not there"
+    run "bench threads: one round" 0 bench threads --network 20-8-3:4 -r 1 --threads 1,2 --format jsonl
+    [ "$(grep -c '"speedup":' out)" -eq 2 ]
+    verdict "$name, speed-up of both" "it is not there"
+    run "bench threads: a library by its path" 0 bench threads --provider "$(fake scipy)" --measure gemm --m 9 --n 9 \
+        --k 9 -r 4 --rounds 2 --threads 1,2 --format jsonl
+    [ "$(grep -c '"provider_path":".*libfake_scipy.so".*"repetitions":4,' out)" -eq 2 ]
+    verdict "$name, the same library in every round" "it is not"
     run "bench threads: of a product" 0 bench threads --measure gemm --m 20 --n 20 --k 20 -r 2 --rounds 1 --threads 1,2
     says out 'NN 20x20x20'
 }
@@ -168,6 +196,9 @@ test_accuracy() {
     says out '"reached":2'
     says out '"seeds":2'
     says out 'train --data .*--hidden 16 --epochs 1'
+    run "bench accuracy: out of reach" 1 bench accuracy --data "$datasets/mnist" --train "--hidden 4 --epochs 1" \
+        --target 0.99 --seeds 1 --format jsonl
+    says out '"status":"missed"'
     run "bench accuracy: a bad recipe" 1 bench accuracy --data "$datasets/mnist" --train "--hidden x" --seeds 1
     says out 'FAILED'
     says out '--hidden: expected'
@@ -197,20 +228,44 @@ test_plot() {
     fi
 }
 
-# Ctrl-C in the middle: what is finished is printed.
-test_interrupt() {
-    "$gemmlp" bench gemm --m 4,5 --n 4 --k 4 -r 100000 --rounds 1 --seconds 20 --threads 1 --format csv >out 2>err &
-    sleep 2
+# interrupt ARGUMENTS…: Ctrl-C as soon as the first record is there; what is finished is printed.
+interrupt() {
+    "$gemmlp" "$@" >out 2>err &
+    while ! grep -q '"case"' out && kill -0 $! 2>/dev/null; do sleep 0.1; done
+    sleep 0.5
     kill -INT $!
     wait $!
     code=$?
-    name="bench: interrupted"
+    name="bench: Ctrl-C in $2"
     [ "$code" -eq 1 ]
     verdict "$name, exit code 1" "it is $code"
     says err 'interrupted'
-    says out 'NN 4x4x4'
-    ! grep -q 'NN 5x4x4' out
-    verdict "$name, only what is finished" "there is more"
+    [ "$(grep -c '"case":"NN 4x4x4"' out)" -eq 1 ] && is_json out
+    verdict "$name, what is finished is there" "it is not"
+}
+
+test_interrupt() {
+    interrupt bench gemm --m 4 --n 4 --k 4,1000 -r 100000 --rounds 1 --seconds 3 --threads 1 --format jsonl
+    # one record is enough: the child of the second library hangs
+    "$gemmlp" bench backends --provider "$(fake good),$(fake hang)" --m 4 --n 4 --k 4 -r 2 --rounds 1 --threads 1 \
+        --format json >out 2>err &
+    sleep 5
+    kill -INT $!
+    wait $!
+    name="bench: Ctrl-C in backends"
+    says err 'interrupted'
+    says out '"case": "NN 4x4x4"'
+}
+
+test_stdout() {
+    "$gemmlp" bench gemm --m 4 --n 4 --k 4 -r 2 --threads 1 --save kept.json 2>err >/dev/full
+    code=$?
+    name="bench: stdout is full"
+    [ "$code" -eq 1 ]
+    verdict "$name, exit code 1" "it is $code"
+    says err 'standard output'
+    grep -q '"case": "NN 4x4x4"' kept.json
+    verdict "$name, the saved report is whole" "it is not"
 }
 
 test_usage
@@ -224,6 +279,7 @@ test_accuracy
 test_compare
 test_plot
 test_interrupt
+test_stdout
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -120,14 +120,29 @@ static void test_plot_backends(void **state)
     assert_contains(data, " # 784-30-10 B=10\n");
     assert_contains(data, "# peak: GFLOP/s, top, height of the rows that have it\n200 0 ");
     const char *script = read_text("p.gp");
-    assert_contains(script, "'OpenBLAS 0.3.21, Zen, openmp'");
-    assert_contains(script, "'OpenBLAS 0.3.21, Zen, pthread'");
-    assert_contains(script, "'blis, 0.9.0'");
+    assert_contains(script, "'Matrix products: the speed of each library'");
+    assert_contains(script, "'openblas openmp (OpenBLAS 0.3.21, Zen)'");
+    assert_contains(script, "'openblas pthread (OpenBLAS 0.3.21, Zen)'");
+    assert_contains(script, "'blis (0.9.0)'");
     assert_contains(script, "'crashed'");
     assert_contains(script, "'75 %'");
     assert_contains(script, "data index 'provider 03'");
     assert_contains(script, "A CPU, 2 CPUs");
     assert_contains(script, "2026-11-24T13:30:00Z");
+}
+
+/* What the children measured says the title; what never answered is called by its file. */
+static void test_plot_backends_step(void **state)
+{
+    (void)state;
+    draw_files("backends", "{'suite':'step'," CASE "'provider':'netlib','threads':1,'gflops':9},"
+                           "{'suite':'step','case':'784-30-10 B=10','status':'crashed',"
+                           "'provider':'/a/very/long/way/to/libodd.so',"
+                           "'provider_version':'libodd.so','threads':1}");
+    const char *script = read_text("p.gp");
+    assert_contains(script, "'Training steps: the speed with each library'");
+    assert_contains(script, "'libodd.so'");
+    assert_null(strstr(script, "Matrix products"));
 }
 
 static void test_plot_gemm(void **state)
@@ -146,6 +161,43 @@ static void test_plot_gemm(void **state)
     assert_contains(script, "set xrange [1.25:16]");
     assert_contains(script, "set xtics (2, 5, 10)");
     assert_contains(script, "'784-30-10 B=10'");
+}
+
+/* Each operation has a mark of its own, and the key says which, not what it might be for. */
+static void test_plot_gemm_operations(void **state)
+{
+    (void)state;
+    static const char *const operations[] = {"NN", "NT", "TN", "TT"};
+    static const char *const labels[] = {"'NN: A B'", "'NT: A Bᵀ'", "'TN: Aᵀ B'", "'TT: Aᵀ Bᵀ'"};
+    static char records[1024];
+    *records = '\0';
+    for (int i = 0; i < 4; i++) {
+        const size_t length = strlen(records);
+        snprintf(records + length, sizeof records - length,
+                 "%s{'case':'%s','status':'ok','precision':'f32','operation':'%s','threads':1,"
+                 "'gflops':40,'intensity':5}",
+                 i ? "," : "", operations[i], operations[i]);
+    }
+    draw_files("gemm", records);
+    const char *row = strstr(read_text("p.dat"), "# points 01");
+    int point[4], number;
+    for (int i = 0; i < 4; i++) {
+        row = strchr(row, '\n') + 1;
+        assert_int_equal(sscanf(row, "%*s %*s %d %d", &point[i], &number), 2);
+        for (int j = 0; j < i; j++) {
+            assert_int_not_equal(point[i], point[j]);
+        }
+    }
+    const char *script = read_text("p.gp");
+    for (int i = 0; i < 4; i++) { /* "set label '' at … point pt N …", then its text */
+        char mark[32];
+        snprintf(mark, sizeof mark, "point pt %d ", point[i]);
+        assert_contains(script, mark);
+        const char *text_line = strchr(strstr(script, mark), '\n') + 1;
+        assert_contains(text_line, labels[i]);
+        assert_true(strstr(text_line, labels[i]) < strchr(text_line, '\n'));
+    }
+    assert_null(strstr(script, "forward"));
 }
 
 static void test_plot_threads(void **state)
@@ -188,17 +240,24 @@ static void test_plot_accuracy(void **state)
 {
     (void)state;
     draw_files("accuracy",
-               "{" CASE "'threads':2,'target':0.98,'reached':3,'seeds':5,"
+               "{'case':'98 %','status':'missed','precision':'f32',"
+               "'threads':2,'target':0.98,'reached':3,'seeds':5,"
                "'test_accuracy_median':0.982,'test_accuracy_min':0.9705,'seconds_median':2.5,"
                "'seconds_min':2,'samples':[2,2.25,2.5,3,4]}");
     const char *data = read_text("p.dat");
     assert_contains(data, "# seconds: median, row, least, most\n2.5 14 2 4 # ");
     const char *script = read_text("p.gp");
-    assert_contains(script, "test accuracy of 98 %'");
+    assert_contains(script, "'Training to a test accuracy of 98 %'");
     assert_contains(script, "'3 of 5'");
+    assert_contains(script, "'missed'"); /* and its figures are there */
     assert_contains(script, "'98.20 %'");
     assert_contains(script, "'97.05 %'");
     assert_contains(script, "'2.50 s'");
+    /* Of several targets the title names none. */
+    draw_files("accuracy", "{" CASE "'target':0.95,'reached':5,'seeds':5,'seconds_median':1},"
+                           "{" CASE "'target':0.98,'reached':5,'seeds':5,'seconds_median':2}");
+    assert_contains(read_text("p.gp"), "'Training to a test accuracy'");
+    assert_null(strstr(text, "missed"));
 }
 
 /* Twenty cases with two numbers of threads, all at one place: their numbers are apart by more than
@@ -420,6 +479,7 @@ int main(void)
     original_path = path;
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(test_plot_backends),        IN_DIRECTORY(test_plot_gemm),
+        IN_DIRECTORY(test_plot_backends_step),   IN_DIRECTORY(test_plot_gemm_operations),
         IN_DIRECTORY(test_plot_threads),         IN_DIRECTORY(test_plot_step),
         IN_DIRECTORY(test_plot_accuracy),        IN_DIRECTORY(test_plot_numbers_do_not_overlap),
         IN_DIRECTORY(test_plot_hostile_names),   IN_DIRECTORY(test_plot_hostile_files),

@@ -7,10 +7,14 @@
 #include "../bench/compare.h"
 #include "../bench/fields.h"
 #include "../bench/report.h"
+#include "../bench/report_library.h"
 #include "../bench/report_table.h"
 #include "../bench/statistics.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* The last two can be read back. */
+static const char *const formats[] = {"md", "csv", "json", "jsonl"};
 
 static json_t *parse(const char *text)
 {
@@ -141,7 +145,8 @@ static json_t *second_round(void)
     return parse("{\"suite\": \"step\", \"case\": \"a\", \"status\": \"ok\", \"batch\": 8,"
                  " \"flop\": 6e9, \"peak_gflops\": 6, \"roof_gflops\": 3, \"residual\": 3e-7,"
                  " \"verified\": true, \"threads_ran\": 1, \"repetitions\": 3,"
-                 " \"naive_seconds\": 24, \"fair_seconds\": 9, \"seconds_median\": 3,"
+                 " \"naive_seconds\": 24, \"fair_seconds\": 9, \"fair_build\": \"-O3\","
+                 " \"seconds_median\": 3,"
                  " \"parts\": {\"gather\": 5, \"loss\": 1}, \"samples\": [5, 3, 3]}");
 }
 
@@ -168,6 +173,7 @@ static void test_merge(void **state)
     assert_number(into, "naive_speedup", 23.0 / 3);
     assert_number(into, "fair_seconds", 9); /* only one round had it */
     assert_number(into, "fair_speedup", 3);
+    assert_string_equal(bench_text(into, "fair_build"), "-O3");
     const json_t *parts = json_object_get(into, "parts");
     assert_number(parts, "gather", 4); /* (1 · 1 + 3 · 5) / 4 */
     assert_number(parts, "update", 3);
@@ -309,19 +315,43 @@ static void test_csv(void **state)
     json_decref(report);
 }
 
+/* A record from another machine, or of an earlier version, says so in every format. */
+static void test_context(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"cpu", "compiler", "version", "date"};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        json_t *report = small_report();
+        json_object_set_new(json_array_get(json_object_get(report, "records"), 0), keys[i],
+                            json_string("own"));
+        for (size_t j = 2; j < COUNT(formats); j++) {
+            json_t *again;
+            char *text = written(report, formats[j]);
+            put_file(at("report"), text, strlen(text));
+            assert_int_equal(bench_report_read(at("report"), &again, NULL), GEMMLP_OK);
+            const json_t *records = json_object_get(again, "records");
+            assert_string_equal(bench_text(json_array_get(records, 0), keys[i]), "own");
+            assert_string_equal(bench_text(json_array_get(records, 1), keys[i]),
+                                bench_text(report, keys[i]));
+            json_decref(again);
+            free(text);
+        }
+        char *csv = written(report, "csv");
+        assert_non_null(strstr(csv, ",own"));
+        free(csv);
+        json_decref(report);
+    }
+}
+
 static void test_formats(void **state)
 {
     (void)state;
-    static const char *const names[] = {"md", "csv", "json", "jsonl"};
-    for (size_t i = 0; i < COUNT(names); i++)
-        assert_string_equal(bench_report_format(i), names[i]);
-    assert_null(bench_report_format(COUNT(names)));
     json_t *report = small_report();
     char buffer[64];
     FILE *unwritable = fmemopen(buffer, sizeof buffer, "r");
     assert_non_null(unwritable);
-    for (size_t i = 0; i < COUNT(names); i++)
-        assert_false(bench_report_write(report, names[i], unwritable));
+    for (size_t i = 0; i < COUNT(formats); i++)
+        assert_false(bench_report_write(report, formats[i], unwritable));
     assert_false(bench_report_write(report, "xml", stdout));
     fclose(unwritable);
     json_decref(report);
@@ -382,8 +412,8 @@ static void test_memory(void **state)
     json_free_t usual_free;
     json_get_alloc_funcs(&usual_malloc, &usual_free);
     json_t *report = small_report();
-    for (size_t i = 0; bench_report_format(i); i++) {
-        char *expected = written(report, bench_report_format(i));
+    for (size_t i = 0; i < COUNT(formats); i++) {
+        char *expected = written(report, formats[i]);
         bool done = false;
         for (size_t k = 0; !done; k++) {
             char *text;
@@ -392,12 +422,12 @@ static void test_memory(void **state)
             assert_non_null(stream);
             allocations_left = k;
             json_set_alloc_funcs(scarce_malloc, free);
-            done = bench_report_write(report, bench_report_format(i), stream);
+            done = bench_report_write(report, formats[i], stream);
             json_set_alloc_funcs(usual_malloc, usual_free);
             assert_int_equal(fclose(stream), 0);
             if (done && strcmp(text, expected) != 0)
                 fail_msg("%s: %zu allocations, and something is missing in silence:\n%s",
-                         bench_report_format(i), k, text);
+                         formats[i], k, text);
             free(text);
         }
         free(expected);
@@ -463,6 +493,7 @@ static void test_md_step(void **state)
               " \"status\": \"ok\", \"verified\": true, \"threads\": 1, \"seconds_median\": 1.5e-3,"
               " \"seconds_sd\": 2.5e-5, \"gflops\": 0.5, \"examples_per_second\": 170667.2,"
               " \"peak_fraction\": 0.5, \"naive_speedup\": 91.25, \"fair_speedup\": 3,"
+              " \"fair_build\": \"OpenMP, -O3 -ffast-math -march=x86-64-v3\","
               " \"parts\": {\"gather\": 1e-4, \"forward_gemm\": 4e-4, \"update\": 5e-4}},"
               " {\"suite\": \"step\", \"case\": \"b\", \"status\": \"failed\", \"threads\": 1,"
               " \"message\": \"x\"}]}");
@@ -478,6 +509,8 @@ static void test_md_step(void **state)
         "| b    |       1 |           FAILED |       - |          - |         - |       - | "
         "     - | FAILED   |\n"
         "\n"
+        "× fair: OpenMP, -O3 -ffast-math -march=x86-64-v3\n"
+        "\n"
         "- FAILED: b, threads 1: x\n"
         "\n"
         "Where a step's time goes, per cent of the sum of its parts, which are timed in a step of "
@@ -492,6 +525,56 @@ static void test_md_step(void **state)
         "| b    |       1 |      - |            - |        - |    - |             - |    - | "
         "            - |      - |        - |          - |\n");
     json_decref(report);
+}
+
+/* Libraries, and what each is called beside the others. */
+static void test_library_labels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *provider, *path, *label;
+    } cases[][4] = {
+        {{"openblas", "/lib/openblas-openmp/libopenblas.so.0", "openblas"},
+         {"blis", "/lib/blis-openmp/libblis.so.4", "blis"}},
+        {{"openblas", "/lib/openblas-openmp/libopenblasp-r0.3.21.so", "openblas openmp"},
+         {"openblas", "/lib/openblas-pthread/libopenblasp-r0.3.21.so", "openblas pthread"},
+         {"openblas", "/lib/openblas-serial/libopenblas-r0.3.21.so", "openblas serial"},
+         {"openblas", "/opt/libopenblas.so", "openblas libopenblas.so"}},
+        {{"mkl", "/opt/a/libmkl_rt.so.2", "mkl libmkl_rt.so.2"},
+         {"mkl", "./libmkl_rt.so.3", "mkl libmkl_rt.so.3"}},
+        {{"cblas", "/home/new/lib/libcblas.so", "cblas new"},
+         {"cblas", "/home/old/lib/libcblas.so", "cblas old"}},
+        /* A flavour that two have tells nothing, nor does a directory of the flavour's name. */
+        {{"blis", "/a/blis-openmp/libblis.so", "blis a"},
+         {"blis", "/b/blis-openmp/libblis.so", "blis b"},
+         {"blis", "/c/openmp/libblis.so", "blis c"}},
+        {{"blis", "/lib/blis-openmp/libblis.so.4", "blis libblis.so.4"},
+         {"blis", "/lib/blis-openmp/libblis.so.5", "blis libblis.so.5"}},
+        /* A part that one has and another has not; no part at all. */
+        {{"blis", "/lib/libblis.so", "blis"}, {"blis", "/usr/lib/libblis.so", "blis usr"}},
+        {{"x", "", "x"}, {"x", "/x.so", "x x.so"}},
+        {{"x", "a", "x"}, {"x", "/a", "x #2"}},
+        /* Those that never answered have only the path by which they were asked for. */
+        {{"/far/away/libodd.so", "", "libodd.so"}, {"openblas", "/lib/x.so", "openblas"}},
+        {{"/far/1/libodd.so", "", "libodd.so 1"}, {"/far/2/libodd.so", "", "libodd.so 2"}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        json_t *records = json_array();
+        for (size_t j = 0; j < 8; j++) /* each twice */
+            if (cases[i][j % 4].provider)
+                json_array_append_new(records,
+                                      json_pack("{s:s, s:s}", "provider", cases[i][j % 4].provider,
+                                                "provider_path", cases[i][j % 4].path));
+        const size_t count = json_array_size(records);
+        for (size_t j = 0; j < count; j++) {
+            char label[512];
+            assert_string_equal(
+                bench_library_label(records, json_array_get(records, j), label, sizeof label),
+                cases[i][j % (count / 2)].label);
+            assert_true(bench_is_first_of_library(records, j) == (j < count / 2));
+        }
+        json_decref(records);
+    }
 }
 
 /* The rest of the suites: the lines of the table that differ. */
@@ -510,11 +593,11 @@ static void test_md_suites(void **state)
          " {\"suite\": \"gemm\", \"case\": \"b\", \"status\": \"ok\", \"threads\": 2,"
          " \"provider\": \"blas\", \"provider_path\": \"/2\"}]}",
          {"| provider | version/kernel | case | threads ran | GFLOP/s | % of peak | verdict    |\n",
-          "| blas     | B 1, Zen       | a    |       1.970 |   99.50 |      50.0 | verified   |\n"
-          "| blas #2  | -              | a    |           - |       - |         - | CRASHED    |\n"
-          "| blas #2  | -              | b    |           - |       - |         - | unverified |\n",
-          "\n- CRASHED: blas #2, a, threads 2: signal 6\n",
-          "\n- blas: B 1, Zen, /1\n- blas #2: /2\n"}},
+          "| blas 1   | B 1, Zen       | a    |       1.970 |   99.50 |      50.0 | verified   |\n"
+          "| blas 2   | -              | a    |           - |       - |         - | CRASHED    |\n"
+          "| blas 2   | -              | b    |           - |       - |         - | unverified |\n",
+          "\n- CRASHED: blas 2, a, threads 2: signal 6\n",
+          "\n- blas 1: B 1, Zen, /1\n- blas 2: /2\n"}},
         {"{\"suite\": \"threads\", \"records\": [{\"suite\": \"step\", \"case\": \"a\","
          " \"status\": \"ok\", \"threads\": 4, \"threads_ran\": 3.5, \"seconds_median\": 2,"
          " \"precision\": \"f32\", \"gflops\": 1234.5, \"speedup\": 3.2, \"efficiency\": 0.8,"
@@ -529,13 +612,20 @@ static void test_md_suites(void **state)
          " \"precision\": \"f64\"}]}",
          {"| precision | case | threads |", "| f64       | a    |       4 |"}},
         {"{\"suite\": \"accuracy\", \"records\": [{\"suite\": \"accuracy\", \"case\": \"a\","
-         " \"status\": \"ok\", \"reached\": 4, \"seeds\": 5, \"test_accuracy_median\": 0.98125,"
+         " \"status\": \"missed\", \"message\": \"4 of 5 seeds reached it\","
+         " \"reached\": 4, \"seeds\": 5, \"test_accuracy_median\": 0.98125,"
          " \"test_accuracy_min\": 0.9766, \"seconds_median\": 12.25, \"seconds_min\": 9.5,"
-         " \"arguments\": \"train --hidden 256\"}]}",
-         {"| case | reached | accuracy % median |   min | training median (min) | arguments "
-          "         |\n",
-          "| a    |     4/5 |             98.12 | 97.66 |        12.25 (9.50) s | train --hidden "
-          "256 |\n"}},
+         " \"arguments\": \"train --hidden 256\"},"
+         " {\"suite\": \"accuracy\", \"case\": \"b\", \"status\": \"crashed\"},"
+         " {\"suite\": \"accuracy\", \"case\": \"c\", \"status\": \"ok\","
+         " \"verified\": true, \"seconds_median\": 1}]}",
+         {"| case | reached | accuracy % median |   min | training median (min) | verdict  | "
+          "arguments          |\n",
+          "| a    |     4/5 |             98.12 | 97.66 |        12.25 (9.50) s | MISSED   | train "
+          "--hidden 256 |\n",
+          "| b    |       - |                 - |     - |               CRASHED | CRASHED  | -",
+          "| c    |       - |                 - |     - |               1.000 s | verified | -",
+          "\n- MISSED: a: 4 of 5 seeds reached it\n- CRASHED: b\n"}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         json_t *report = parse(cases[i].report);
@@ -584,13 +674,13 @@ static void test_read(void **state)
 {
     (void)state;
     json_t *report = small_report();
-    for (size_t i = 2; bench_report_format(i); i++) { /* json, jsonl */
-        char *text = written(report, bench_report_format(i));
+    for (size_t i = 2; i < COUNT(formats); i++) { /* json, jsonl */
+        char *text = written(report, formats[i]);
         json_t *again;
         gemmlp_error error;
         put_file(at("report"), text, strlen(text));
         assert_int_equal(bench_report_read(at("report"), &again, &error), GEMMLP_OK);
-        assert_written(again, bench_report_format(i), text);
+        assert_written(again, formats[i], text);
         json_decref(again);
         free(text);
     }
@@ -656,15 +746,15 @@ static void test_read_cut(void **state)
 {
     (void)state;
     json_t *report = small_report();
-    for (size_t i = 2; bench_report_format(i); i++) {
-        char *text = written(report, bench_report_format(i));
+    for (size_t i = 2; i < COUNT(formats); i++) {
+        char *text = written(report, formats[i]);
         const size_t length = strlen(text);
         for (size_t cut = 0; cut + 1 < length; cut++) {
             json_t *again;
             put_file(at("cut"), text, cut);
             bool whole = bench_report_read(at("cut"), &again, NULL) == GEMMLP_OK;
             bool line = cut > 0 && (text[cut] == '\n' || text[cut - 1] == '\n');
-            assert_true(whole == (line && strcmp(bench_report_format(i), "jsonl") == 0));
+            assert_true(whole == (line && strcmp(formats[i], "jsonl") == 0));
             json_decref(again);
         }
         free(text);
@@ -682,11 +772,11 @@ static void test_read_files(void **state)
     /* Larger than any report. */
     FILE *large = fopen(at("large"), "wb");
     assert_non_null(large);
-    assert_int_equal(fseek(large, 16 << 20, SEEK_SET), 0);
+    assert_int_equal(fseek(large, 256L << 20, SEEK_SET), 0);
     assert_int_equal(fputc(' ', large), ' ');
     assert_int_equal(fclose(large), 0);
     assert_failed(bench_report_read(at("large"), &report, &error), &error, GEMMLP_BAD_DATA,
-                  "expected at most 16 MiB, found more");
+                  "expected at most 256 MiB, found more");
     /* More records than any report. */
     FILE *many = fopen(at("many"), "wb");
     assert_non_null(many);
@@ -866,10 +956,12 @@ int main(void)
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_jsonl),
         cmocka_unit_test(test_csv),
+        IN_DIRECTORY(test_context),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_md_gemm),
         cmocka_unit_test(test_md_step),
+        cmocka_unit_test(test_library_labels),
         cmocka_unit_test(test_md_suites),
         cmocka_unit_test(test_units),
         IN_DIRECTORY(test_read),

@@ -24,10 +24,10 @@ fann() {
         echo "run.sh: without FANN" >&2
 }
 
-package python3-venv
 case " $* " in
 *" --help "* | *" -h "*) exec python3 -B bench/peers/step.py --help ;;
 esac
+package python3-venv
 needs=$(python3 -B bench/peers/step.py "$@" --needs)
 mkdir -p "$peers"
 [ -x "$peers/bin/pip" ] || python3 -m venv "$peers" || echo "run.sh: without Python's peers" >&2

@@ -60,10 +60,10 @@ class Row:
     name: str
     case: Case
     samples: list = field(default_factory=list)  # seconds of one step
-    loss: list = None  # before the first step, and after the last
+    loss: list = None  # of peers: before the first step, and after the last
     version: str = ""
-    peak: float = None  # GFLOP/s
-    verified: bool = False  # gemmlp alone: against the plain loops of its own benchmark
+    peak: float = None  # gemmlp alone: GFLOP/s, the highest of all turns
+    verified: bool = False  # likewise: against the plain loops of its own benchmark
     failure: str = ""
 
     @property
@@ -76,7 +76,8 @@ class Row:
         return None if self.failure or not self.samples else statistics.median(self.samples)
 
     def take(self, answer, counted):
-        self.version, self.loss, self.peak = answer["version"], answer["loss"], answer.get("peak")
+        self.version, self.loss = answer["version"], answer.get("loss")
+        self.peak = max(self.peak or 0, answer.get("peak") or 0) or None  # a turn may have been disturbed
         self.verified = answer.get("verified", False)
         if counted and self.loss and not (math.isfinite(self.loss[1]) and self.loss[1] < self.loss[0]):
             raise Failed(f"it does not learn: the loss went from {self.loss[0]:.6g} to {self.loss[1]:.6g}")

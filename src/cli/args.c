@@ -156,6 +156,10 @@ static bool take_options(struct args *args, int argc, char **argv, const struct 
                               slot->arg->value);
             return false;
         }
+        if (!slot && optopt == 0) { /* a word with blanks, which check_names let pass */
+            *code = cli_usage(args->command, "unknown option '%s'", argv[optind - 1]);
+            return false;
+        }
         if (!slot) {
             *code =
                 cli_usage(args->command,

@@ -181,8 +181,14 @@ static json_t *begin_report(const char *suite, const struct bench_machine *machi
     return cli_record_take(&report);
 }
 
-/* Below this many FLOP a library may well be right to take one thread. */
-static const double SMALL_FLOP = 1e7;
+/* Whether threads were given work that is worth sharing, and did not take it. Below this many FLOP
+ * a library may well be right to take one. */
+static bool left_threads_idle(const json_t *record)
+{
+    const double small = 1e7, share = 0.75;
+    return bench_number(record, "flop") > small &&
+           bench_number(record, "threads_ran") < share * bench_number(record, "threads");
+}
 
 static void warn_of_case(const json_t *record, const char *what)
 {
@@ -190,29 +196,43 @@ static void warn_of_case(const json_t *record, const char *what)
                  what);
 }
 
+/* Of the cases of each library the first that is odd. */
+static void warn_of_cases(const struct bench *bench)
+{
+    char text[128];
+    for (size_t i = 0; i < json_array_size(bench->records); i++) {
+        const json_t *record = json_array_get(bench->records, i);
+        bool idle = left_threads_idle(record), fast = bench_number(record, "peak_fraction") > 1;
+        for (size_t j = 0; j < i; j++) {
+            const json_t *earlier = json_array_get(bench->records, j);
+            if (bench_same_text(earlier, record, "provider_path")) {
+                idle = idle && !left_threads_idle(earlier);
+                fast = fast && !(bench_number(earlier, "peak_fraction") > 1);
+            }
+        }
+        snprintf(text, sizeof text, "of %.0f threads only %.2f ran on average",
+                 bench_number(record, "threads"), bench_number(record, "threads_ran"));
+        if (idle)
+            warn_of_case(record, text);
+        if (fast)
+            warn_of_case(record, "faster than the measured peak, which others must have disturbed: "
+                                 "measure again");
+    }
+}
+
 /* Sentences on stderr for whoever reads the numbers. */
 static void warn(const struct bench *bench, const struct bench_activity_mark *begin)
 {
     const struct bench_activity activity = bench_activity_end(begin);
-    char warnings[BENCH_WARNINGS][BENCH_WARNING_SIZE], text[128];
-    int threads = 1;
-    size_t i;
-    json_t *record;
-    json_array_foreach(bench->records, i, record)
-    {
-        const double wanted = bench_number(record, "threads"), share = 0.75;
-        const double ran = bench_number(record, "threads_ran");
-        threads = wanted > threads ? (int)wanted : threads;
-        snprintf(text, sizeof text, "of %.0f threads only %.2f ran on average", wanted, ran);
-        if (ran < share * wanted && bench_number(record, "flop") > SMALL_FLOP)
-            warn_of_case(record, text);
-        if (bench_number(record, "peak_fraction") > 1)
-            warn_of_case(record, "faster than the measured peak, which others must have disturbed: "
-                                 "measure again");
-    }
-    const size_t count = bench_machine_warnings(bench->machine, &activity, threads, -1, warnings);
-    for (i = 0; i < count; i++)
+    char warnings[BENCH_WARNINGS][BENCH_WARNING_SIZE];
+    double threads = 1;
+    for (size_t i = 0; i < json_array_size(bench->records); i++)
+        threads = fmax(threads, bench_number(json_array_get(bench->records, i), "threads"));
+    const size_t count =
+        bench_machine_warnings(bench->machine, &activity, (int)threads, -1, warnings);
+    for (size_t i = 0; i < count; i++)
         cli_complain("warning: %s", warnings[i]);
+    warn_of_cases(bench);
 }
 
 static bool save(const json_t *report, const char *path)

@@ -34,8 +34,12 @@ static void write_program(const char *name, const char *content)
 
 static void assert_contains(const char *haystack, const char *needle)
 {
-    if (!haystack || !strstr(haystack, needle)) {
-        print_error("'%s' is missing in:\n%s\n", needle, haystack ? haystack : "nothing");
+    if (!haystack || !needle) {
+        fail();
+        return;
+    }
+    if (!strstr(haystack, needle)) {
+        print_error("'%s' is missing in:\n%s\n", needle, haystack);
         fail();
     }
 }

@@ -9,7 +9,8 @@
  * residual = max over the rows i of |(C t - op(A) (op(B) t))_i| / (|op(A)_i| |op(B) diag(t)|_F),
  *
  * the denominator being the length that row i of C diag(t) has at most. Rounding leaves a few units
- * of the precision whatever k is; one element of C that is wrong by a share d of its typical size
+ * of the precision for operands that scatter around zero, more where plain sums of one sign grow with
+ * k; one element of C that is wrong by a share d of its typical size
  * leaves about d / sqrt(k n). NaN or infinity in C makes the residual infinite. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H

@@ -7,9 +7,10 @@
 
 #include "core/rng.h"
 
-double bench_tolerance(enum gemm_precision precision)
+double bench_tolerance(const struct gemm_problem *p)
 {
-    return 8 * (precision == GEMM_F64 ? DBL_EPSILON : (double)FLT_EPSILON);
+    const double unit = p->precision == GEMM_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
+    return (8 + sqrt((double)p->k) / 4) * unit;
 }
 
 static double element(enum gemm_precision precision, const void *x, size_t i)

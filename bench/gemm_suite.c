@@ -103,7 +103,7 @@ static bool verify(const struct operands *o, size_t set, struct record *record)
     double residual;
     if (bench_check_product(p, set_at(o, set, 0), set_at(o, set, o->b_at), set_at(o, set, o->c_at),
                             &residual))
-        return bench_record_verdict(record, "the product", residual, bench_tolerance(p->precision));
+        return bench_record_verdict(record, "the product", residual, bench_tolerance(p));
     bench_record_failure(record, "failed", "out of memory: the check of the product");
     return false;
 }

@@ -9,8 +9,8 @@
 #include "fair.h"
 #include "step_fixture.h"
 
-/* Rounding leaves about 1e-5 of the length of a step; adam divides by roots of squares near zero,
- * and is less sharp. */
+/* Rounding leaves about 1e-5 of the length of a step at the learning rate that a user would have;
+ * adam divides by roots of squares near zero, and is less sharp. */
 static const double STEP_TOLERANCE = 1e-2;
 static const double REFERENCE_FLOP = 3e9, REFERENCE_SECONDS = 3;
 enum { REFERENCE_REPEATS = 3, REFERENCE_EXAMPLES = 16, EXAMPLES_PER_THREAD = 8 };
@@ -24,7 +24,7 @@ static struct reference_settings settings_of(const struct bench_case *c,
     struct reference_settings settings = {.layer_count = c->layer_count,
                                           .loss = f->network.spec.loss,
                                           .optimizer = s->optimizer,
-                                          .lr = bench_learning_rate,
+                                          .lr = f->step.optimizer->rule->lr,
                                           .momentum = s->momentum,
                                           .beta2 = s->beta2,
                                           .epsilon = s->epsilon,
@@ -75,7 +75,8 @@ static bool step_residual(const struct bench_naive *naive, struct reference_f32 
     if (!before)
         return false;
     memcpy(before, model->slab, model->slab_size * sizeof *before);
-    bench_fixture_step(f, 0);
+    bench_fixture_gather(f, f->step.pass, 0);
+    step_run(&f->step, 0, f->step.optimizer->rule->lr);
     const struct pass *pass = f->step.pass;
     naive->step(reference, pass->rows, pass->x, pass->y);
     *residual = 0;

@@ -16,32 +16,34 @@
 
 /* ---- every product at its real size ---- */
 
-/* One product, into an output that is NaN before; *worst becomes its residual if that is worse. False:
- * out of memory. */
+/* One product, into an output that is NaN before. False: the record says why. */
 static bool check(const struct gemm *gemm, const float *a, const float *b, float *out,
-                  double *worst)
+                  struct record *record)
 {
     double residual;
     memset(out, 0xff, gemm->problem.m * gemm->problem.n * sizeof *out);
     gm_gemm_run(gemm, 1, a, b, 0, out, NULL);
     bench_tick();
-    if (!bench_check_product(&gemm->problem, a, b, out, &residual))
+    if (!bench_check_product(&gemm->problem, a, b, out, &residual)) {
+        bench_record_failure(record, "failed", "out of memory: the check of the products");
         return false;
-    *worst = fmax(*worst, residual);
-    return true;
+    }
+    const double tolerance = bench_tolerance(&gemm->problem);
+    return residual <= tolerance ||
+           bench_record_verdict(record, "a product of the step", residual, tolerance);
 }
 
 /* The products of layer l. Activations and weights are those of the last step; its deltas share two
  * buffers, so that this one may hold those of another layer by now, which are numbers as good as
  * any. */
-static bool check_layer(const struct pass *pass, size_t l, float *out, double *worst)
+static bool check_layer(const struct pass *pass, size_t l, float *out, struct record *record)
 {
     const struct layer *layer = &pass->model->layers[l];
     const float *x = l ? pass->layers[l - 1].a : pass->x, *delta = pass->layers[l].delta;
     const struct products *products = &pass->products[0][l];
-    return check(&products->forward, x, layer->w, out, worst) &&
-           (l == 0 || check(&products->backward, delta, layer->w, out, worst)) &&
-           check(&products->gradient, delta, x, out, worst);
+    return check(&products->forward, x, layer->w, out, record) &&
+           (l == 0 || check(&products->backward, delta, layer->w, out, record)) &&
+           check(&products->gradient, delta, x, out, record);
 }
 
 /* False: the record says why. */
@@ -56,16 +58,13 @@ static bool verify_products(const struct pass *pass, struct record *record)
         largest = pass->rows * widest > largest ? pass->rows * widest : largest;
     }
     float *out = malloc(largest * sizeof *out);
-    double worst = 0;
-    bool checked = out != NULL;
-    for (size_t l = 0; checked && l < model->layer_count && !bench_interrupted; l++)
-        checked = check_layer(pass, l, out, &worst);
-    free(out);
-    if (!checked)
+    bool right = out != NULL;
+    if (!out)
         bench_record_failure(record, "failed", "out of memory: the check of the products");
-    else if (!(worst <= bench_tolerance(GEMM_F32)))
-        bench_record_verdict(record, "a product of the step", worst, bench_tolerance(GEMM_F32));
-    return checked && worst <= bench_tolerance(GEMM_F32);
+    for (size_t l = 0; right && l < model->layer_count && !bench_interrupted; l++)
+        right = check_layer(pass, l, out, record);
+    free(out);
+    return right;
 }
 
 /* ---- where the time goes ---- */

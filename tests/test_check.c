@@ -78,7 +78,7 @@ static void test_right_products(void **state)
         const size_t *s = sizes[i / 8];
         const enum gemm_precision precision = i & 1 ? GEMM_F64 : GEMM_F32;
         struct product p = make(precision, i & 2, i & 4, s[0], s[1], s[2]);
-        assert_true(residual_of(&p) <= bench_tolerance(precision));
+        assert_true(residual_of(&p) <= bench_tolerance(&p.problem));
         discard(&p);
     }
 }
@@ -91,11 +91,37 @@ static void test_one_wrong_element(void **state)
     for (size_t i = 0; i < 33 * 47; i++) {
         const double right = get(&p, p.c, i);
         set(&p, p.c, i, right + 0.1 * sqrt(100.0 / 9)); /* its typical size is sqrt(k) / 3 */
-        assert_true(residual_of(&p) > 100 * bench_tolerance(GEMM_F32));
+        assert_true(residual_of(&p) > 100 * bench_tolerance(&p.problem));
         set(&p, p.c, i, right);
     }
-    assert_true(residual_of(&p) <= bench_tolerance(GEMM_F32));
+    assert_true(residual_of(&p) <= bench_tolerance(&p.problem));
     discard(&p);
+}
+
+/* Term after term in single precision, as netlib sums, with operands of one sign: the right result of a
+ * slow library; and the same with one element that is wrong by a tenth. */
+static void test_plain_sums(void **state)
+{
+    (void)state;
+    static const size_t depths[] = {100, 4096, 65536};
+    for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
+        const size_t m = 8, n = 32, k = depths[d];
+        struct product p = make(GEMM_F32, false, false, m, n, k);
+        float *a = p.a, *b = p.b, *c = p.c;
+        for (size_t i = 0; i < m * k; i++)
+            a[i] = 1 + a[i];
+        for (size_t i = 0; i < k * n; i++)
+            b[i] = 1 + b[i];
+        for (size_t i = 0; i < m * n; i++) {
+            c[i] = 0;
+            for (size_t l = 0; l < k; l++)
+                c[i] += a[i / n * k + l] * b[l * n + i % n];
+        }
+        assert_true(residual_of(&p) <= bench_tolerance(&p.problem));
+        c[0] *= 1.1F;
+        assert_true(residual_of(&p) > 2 * bench_tolerance(&p.problem));
+        discard(&p);
+    }
 }
 
 static void test_nan_and_infinity(void **state)
@@ -119,24 +145,23 @@ static void test_wrong_products(void **state)
     (void)state;
     struct product p = make(GEMM_F64, false, false, 20, 20, 20);
     p.problem.transpose_b = true;
-    assert_true(residual_of(&p) > 1e3 * bench_tolerance(GEMM_F64));
+    assert_true(residual_of(&p) > 1e3 * bench_tolerance(&p.problem));
     p.problem.transpose_b = false;
     p.problem.k = 19;
-    assert_true(residual_of(&p) > 1e3 * bench_tolerance(GEMM_F64));
+    assert_true(residual_of(&p) > 1e3 * bench_tolerance(&p.problem));
     p.problem.k = 20;
     const double first = get(&p, p.c, 7), second = get(&p, p.c, 8);
     set(&p, p.c, 7, second);
     set(&p, p.c, 8, first);
-    assert_true(residual_of(&p) > 1e3 * bench_tolerance(GEMM_F64));
+    assert_true(residual_of(&p) > 1e3 * bench_tolerance(&p.problem));
     discard(&p);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_right_products),
-        cmocka_unit_test(test_one_wrong_element),
-        cmocka_unit_test(test_nan_and_infinity),
+        cmocka_unit_test(test_right_products), cmocka_unit_test(test_one_wrong_element),
+        cmocka_unit_test(test_plain_sums),     cmocka_unit_test(test_nan_and_infinity),
         cmocka_unit_test(test_wrong_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

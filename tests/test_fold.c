@@ -62,11 +62,31 @@ static void test_fold_with_changing_rate(void **state)
     }
 }
 
+/* Where the product would round at the size of the weights too often, or the penalty cannot be part of it. */
+static void test_where_sgd_folds(void **state)
+{
+    (void)state;
+    const struct optimizer_rule *sgd, *momentum;
+    gemmlp_error error;
+    gemmlp_training training = gemmlp_training_default();
+    assert_int_equal(optimizer_find("sgd", &sgd, &error), GEMMLP_OK);
+    assert_int_equal(optimizer_find("momentum", &momentum, &error), GEMMLP_OK);
+    training.batch = 1024;
+    assert_int_equal(optimizer_fold(sgd, &training), FOLD_INTO_WEIGHTS);
+    training.batch = 1025;
+    assert_int_equal(optimizer_fold(sgd, &training), FOLD_NONE);
+    assert_int_equal(optimizer_fold(momentum, &training), FOLD_INTO_SLOT);
+    training.batch = 1;
+    training.l1 = 0.1;
+    assert_int_equal(optimizer_fold(sgd, &training), FOLD_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fold),
         cmocka_unit_test(test_fold_with_changing_rate),
+        cmocka_unit_test(test_where_sgd_folds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,11 +49,19 @@ static gemmlp_status resolve(gemmlp_training *s, const struct optimizer_rule *ru
     return GEMMLP_OK;
 }
 
+/* A product that ends in the weights rounds each part of its sum over the examples at the size of a
+ * weight, a library after every few hundred of them, netlib after each one. A gradient summed apart
+ * rounds at its own size, and beside the products of a large batch costs nothing. */
+static const size_t FOLD_MAX_BATCH = 1024;
+
 enum fold optimizer_fold(const struct optimizer_rule *rule, const gemmlp_training *training)
 {
-    const bool penalty_hinders = rule->fold == FOLD_INTO_WEIGHTS && training->l1 > 0;
-    return training->clip_norm > 0 || training->general_path || penalty_hinders ? FOLD_NONE
-                                                                                : rule->fold;
+    const bool into_weights = rule->fold == FOLD_INTO_WEIGHTS;
+    if (training->clip_norm > 0 || training->general_path)
+        return FOLD_NONE;
+    if (into_weights && (training->l1 > 0 || training->batch > FOLD_MAX_BATCH))
+        return FOLD_NONE;
+    return rule->fold;
 }
 
 enum { NORM_PART = 65536 }; /* elements summed together, whatever the number of threads */

@@ -1,7 +1,8 @@
 /* optimizer.h: from gradient to update, layer by layer, inside the gradient's matrix product.
  *
  * Three ways, chosen once:
- *   fold into W   plain SGD: W <- (1 - eta lambda) W - (eta/B) delta^T A_prev is one product with
+ *   fold into W   plain SGD, where batches are small enough (optimizer_fold):
+ *                 W <- (1 - eta lambda) W - (eta/B) delta^T A_prev is one product with
  *                 alpha = -eta/B, beta = 1 - eta lambda; no gradient is ever stored
  *   fold into V   momentum: V <- mu V + delta^T A_prev / B is one product with beta = mu; its
  *                 epilogue adds the penalties and moves W by -eta V

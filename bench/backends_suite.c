@@ -147,7 +147,9 @@ static void take_roofs(struct bench *bench, const json_t *roofs)
         struct bench_roof roof = {.threads =
                                       (int)json_integer_value(json_object_get(object, "threads")),
                                   .peak = bench_number(object, "peak_gflops"),
-                                  .bandwidth = bench_number(object, "bandwidth_gbytes")};
+                                  .bandwidth = bench_number(object, "bandwidth_gbytes"),
+                                  .least_peak = bench_number(object, "peak_gflops_min"),
+                                  .least_bandwidth = bench_number(object, "bandwidth_gbytes_min")};
         snprintf(roof.instruction_set, sizeof roof.instruction_set, "%s",
                  bench_text(object, "instruction_set"));
         bench_note_roof(bench, &roof);
@@ -235,7 +237,8 @@ static void run_child(struct children *children, struct target *target)
     size_t n = 0;
     while (words[n])
         n++;
-    if (bench->options->no_reference || bench->round > 0 || children->scaling)
+    const bool step = strcmp(children->measure, "step") == 0;
+    if (step && (bench->options->no_reference || bench->round > 0 || children->scaling))
         words[n++] = "--no-reference";
     for (size_t i = 0; i < FORWARDED; i++) {
         const char *text = cli_arg_find(bench->args, forwarded[i] + strlen("--"))->text;
@@ -302,11 +305,18 @@ static int run(struct children *children, const struct arg_list *counts)
     return code;
 }
 
+const char *bench_measure(const struct bench_options *options, const char *suite)
+{
+    const char *usual = strcmp(suite, "backends") == 0  ? "gemm"
+                        : strcmp(suite, "threads") == 0 ? "step"
+                                                        : NULL;
+    return usual && options->measure ? options->measure : usual;
+}
+
 int bench_run_backends(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
-    struct children children = {.bench = bench,
-                                .measure = options->measure ? options->measure : "gemm"};
+    struct children children = {.bench = bench, .measure = bench_measure(options, "backends")};
     struct arg_list counts = options->threads;
     if (counts.count == 0)
         counts.items[counts.count++].size = (size_t)gemmlp_default_threads();
@@ -353,7 +363,7 @@ int bench_run_threads(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
     struct children children = {
-        .bench = bench, .measure = options->measure ? options->measure : "step", .scaling = true};
+        .bench = bench, .measure = bench_measure(options, "threads"), .scaling = true};
     struct arg_list counts = options->threads;
     size_t fewest = SIZE_MAX;
     if (counts.count == 0)

@@ -5,17 +5,20 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/files.h"
 #include "cli/gnuplot.h"
 #include "cli/names.h"
 #include "cli/report.h"
 #include "compare.h"
+#include "doubts.h"
 #include "fields.h"
 #include "io/atomic_file.h"
 #include "machine.h"
 #include "plot.h"
 #include "report.h"
+#include "statistics.h"
 
 const struct bench_suite bench_suites[] = {
     {"gemm", "the matrix products of a network, or of any m x n x k", bench_run_gemm},
@@ -31,7 +34,8 @@ const struct bench_suite bench_suites[] = {
 static const struct arg case_rows[] = {
     {"network", 0, ARG_STRING, "LIST", AT(cases.network),
      .help = "SIZES[:BATCH[:ACTIVATION]],… such as 784-30-10:10:sigmoid,784-128-64-10:64; by "
-             "default from 784-30-10 to 4096-4096-4096-4096"},
+             "default five from 784-30-10 to 4096-4096-4096-4096 for steps, 784-128-64-10:64 and "
+             "784-1024-1024-10:256 for products"},
     {"batch", 0, ARG_RANGES, "LIST", AT(cases.batch), .lower = 1, .upper = 1 << 24,
      .help = "examples per step, instead of those in --network; as all lists of numbers it takes "
              "16,64 and 16-64+16 and 16-1024*2"},
@@ -119,6 +123,61 @@ static void catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+/* ---- options and suites ---- */
+
+/* The suites that an option is for, and, of those whose children measure, what these must measure;
+ * options that are not here are for all of them. */
+static const struct {
+    const char *option, *suites, *measures;
+} uses[] = {
+    {"network", "gemm step backends threads", "gemm step"},
+    {"batch", "gemm step backends threads", "gemm step"},
+    {"activation", "step backends threads", "step"},
+    {"optimizer", "step backends threads", "step"},
+    {"m", "gemm backends threads", "gemm"},
+    {"n", "gemm backends threads", "gemm"},
+    {"k", "gemm backends threads", "gemm"},
+    {"operation", "gemm backends threads", "gemm"},
+    {"precision", "gemm step backends threads", "gemm step"},
+    {"measure", "backends threads", "gemm step"},
+    {"data", "accuracy", ""},
+    {"train", "accuracy", ""},
+    {"target", "accuracy", ""},
+    {"seeds", "accuracy", ""},
+    {"repetitions", "gemm step backends threads", "gemm step"},
+    {"rounds", "gemm step backends threads", "gemm step"},
+    {"seconds", "gemm step backends threads", "gemm step"},
+    {"timeout", "backends threads accuracy", "gemm step"},
+    {"no-reference", "step backends", "step"},
+};
+
+static bool check_options(const struct bench *bench, const char *suite, int *code)
+{
+    const char *measure = bench_measure(bench->options, suite);
+    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+        if (!cli_arg_find(bench->args, uses[i].option)->text)
+            continue;
+        if (!strstr(uses[i].suites, suite))
+            *code =
+                cli_usage(bench->command, "--%s: bench %s has no use for it, expected one of: %s",
+                          uses[i].option, suite, uses[i].suites);
+        else if (measure && !strstr(uses[i].measures, measure))
+            *code = cli_usage(bench->command,
+                              "--%s: bench %s that measures %ss has no use for it, expected "
+                              "--measure %s beside it",
+                              uses[i].option, suite, measure, uses[i].measures);
+        else
+            continue;
+        return false;
+    }
+    if (!bench->options->common.json || !cli_arg_find(bench->args, "format")->text ||
+        strcmp(bench->options->format, "json") == 0)
+        return true;
+    *code = cli_usage(bench->command, "--json: expected no --format %s beside it",
+                      bench->options->format);
+    return false;
+}
+
 /* ---- the report ---- */
 
 /* Appends a word so that a shell gives it back: in quotes unless it is plain. */
@@ -181,58 +240,38 @@ static json_t *begin_report(const char *suite, const struct bench_machine *machi
     return cli_record_take(&report);
 }
 
-/* Whether threads were given work that is worth sharing, and did not take it. Below this many FLOP
- * a library may well be right to take one. */
-static bool left_threads_idle(const json_t *record)
+/* What the report has to say against itself, for whoever does not read it. */
+static void warn(const struct bench *bench)
 {
-    const double small = 1e7, share = 0.75;
-    return bench_number(record, "flop") > small &&
-           bench_number(record, "threads_ran") < share * bench_number(record, "threads");
-}
-
-static void warn_of_case(const json_t *record, const char *what)
-{
-    cli_complain("warning: %s, %s: %s", bench_text(record, "case"), bench_text(record, "provider"),
-                 what);
-}
-
-/* Of the cases of each library the first that is odd. */
-static void warn_of_cases(const struct bench *bench)
-{
-    char text[128];
+    const json_t *warnings = json_object_get(bench->report, "warnings"), *first = NULL;
+    size_t doubtful = 0;
+    for (size_t i = 0; i < json_array_size(warnings); i++)
+        cli_complain("warning: %s", json_string_value(json_array_get(warnings, i)));
     for (size_t i = 0; i < json_array_size(bench->records); i++) {
         const json_t *record = json_array_get(bench->records, i);
-        bool idle = left_threads_idle(record), fast = bench_number(record, "peak_fraction") > 1;
-        for (size_t j = 0; j < i; j++) {
-            const json_t *earlier = json_array_get(bench->records, j);
-            if (bench_same_text(earlier, record, "provider_path")) {
-                idle = idle && !left_threads_idle(earlier);
-                fast = fast && !(bench_number(earlier, "peak_fraction") > 1);
-            }
-        }
-        snprintf(text, sizeof text, "of %.0f threads only %.2f ran on average",
-                 bench_number(record, "threads"), bench_number(record, "threads_ran"));
-        if (idle)
-            warn_of_case(record, text);
-        if (fast)
-            warn_of_case(record, "faster than the measured peak, which others must have disturbed: "
-                                 "measure again");
+        if (json_object_get(record, "doubts") && doubtful++ == 0)
+            first = record;
     }
+    if (doubtful == 0)
+        return;
+    char text[1024];
+    cli_complain("warning: %zu of %zu cases are doubtful; the first, %s, %s: %s", doubtful,
+                 json_array_size(bench->records), bench_text(first, "case"),
+                 bench_text(first, "provider"),
+                 bench_sentences(first, "doubts", text, sizeof text));
 }
 
-/* Sentences on stderr for whoever reads the numbers. */
-static void warn(const struct bench *bench, const struct bench_activity_mark *begin)
+/* Everything that follows from the whole run. False: out of memory. */
+static bool complete(struct bench *bench, const struct bench_activity_mark *begin)
 {
     const struct bench_activity activity = bench_activity_end(begin);
-    char warnings[BENCH_WARNINGS][BENCH_WARNING_SIZE];
-    double threads = 1;
-    for (size_t i = 0; i < json_array_size(bench->records); i++)
-        threads = fmax(threads, bench_number(json_array_get(bench->records, i), "threads"));
-    const size_t count =
-        bench_machine_warnings(bench->machine, &activity, (int)threads, -1, warnings);
-    for (size_t i = 0; i < count; i++)
-        cli_complain("warning: %s", warnings[i]);
-    warn_of_cases(bench);
+    json_t *report = bench->report;
+    const bool known = activity.other_cpus >= 0;
+    return bench_apply_roofs(bench) &&
+           (!known || (bench_set_real(report, "other_cpus", activity.other_cpus) &&
+                       bench_set_real(report, "steal", activity.steal))) &&
+           (!bench_interrupted || json_object_set_new(report, "interrupted", json_true()) == 0) &&
+           bench_doubt(report, bench->machine, &activity);
 }
 
 static bool save(const json_t *report, const char *path)
@@ -269,7 +308,9 @@ static bool print_report(struct bench *bench, const json_t *baseline, const char
     const bool table = strcmp(format, "md") == 0;
     if (baseline && !table && !bench_compare(bench->report, baseline, NULL))
         return false;
-    if (!bench->stream && !bench_report_write(bench->report, format, stdout))
+    const bool written = bench->stream ? bench_report_write_line(bench->report, NULL, stdout)
+                                       : bench_report_write(bench->report, format, stdout);
+    if (!written)
         return ferror(stdout) != 0; /* that is told when it is flushed for the last time */
     if (!baseline || !table)
         return true;
@@ -284,8 +325,6 @@ static int publish(struct bench *bench, const json_t *baseline, const char *form
     const struct bench_options *options = bench->options;
     char message[1024];
     int code = EXIT_CODE_DONE;
-    if (!bench_apply_roofs(bench))
-        code = cli_failed_memory("the roofs");
     if (options->save && !save(bench->report, options->save))
         code = EXIT_CODE_FAILED;
     if (options->plot && json_array_size(bench->records) > 0 &&
@@ -300,13 +339,25 @@ static int publish(struct bench *bench, const json_t *baseline, const char *form
     return bench_interrupted || !all_verified(bench) ? EXIT_CODE_FAILED : code;
 }
 
+static bool same_file(const char *left, const char *right)
+{
+    struct stat a, b;
+    return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 /* What would be regretted after an hour of measuring. */
 static bool check_outputs(const struct bench *bench, int *code)
 {
     const struct bench_options *options = bench->options;
-    char message[512];
+    char message[1024];
     if (options->plot && !cli_gnuplot_accepts(options->plot, message, sizeof message))
         *code = cli_usage(bench->command, "--plot: %s", message);
+    else if (options->save && options->compare && same_file(options->save, options->compare))
+        *code = cli_usage(bench->command,
+                          "--save: expected another file than that of --compare, "
+                          "found '%s' in both",
+                          options->save);
     else if ((options->save && !cli_file_writable(options->save)) ||
              (options->plot && !cli_file_writable(options->plot)))
         *code = EXIT_CODE_FAILED;
@@ -323,8 +374,11 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
     gemmlp_error error;
     const char *format = options->common.json ? "json" : options->format;
     int code = EXIT_CODE_DONE;
-    if (!check_outputs(bench, &code))
+    if (!check_options(bench, suite->name, &code) || !check_outputs(bench, &code))
         return code;
+    if (options->plot && !cli_gnuplot_installed() && !options->list)
+        cli_complain("warning: --plot: there is no program gnuplot (Debian, Ubuntu: package "
+                     "gnuplot-nox): data and script will be written, but no picture");
     if (options->compare && bench_report_read(options->compare, &baseline, &error) != GEMMLP_OK)
         return cli_failed_input(bench->command, &error);
     bench_machine_get(&machine);
@@ -341,9 +395,10 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
         const struct bench_activity_mark begin = bench_activity_begin();
         code = suite->run(bench);
         if (code == EXIT_CODE_DONE && !options->list) {
-            code = publish(bench, baseline, format);
+            code = complete(bench, &begin) ? publish(bench, baseline, format)
+                                           : cli_failed_memory("the report");
             if (!options->common.quiet)
-                warn(bench, &begin);
+                warn(bench);
         }
     }
     json_decref(baseline);

@@ -39,8 +39,9 @@ struct bench_options {
 struct bench_roof {
     int threads;
     char instruction_set[32];
-    double peak;      /* GFLOP/s of fused multiply-adds on registers */
-    double bandwidth; /* GB/s of a STREAM triad */
+    double peak;                        /* GFLOP/s of fused multiply-adds on registers */
+    double bandwidth;                   /* GB/s of a STREAM triad */
+    double least_peak, least_bandwidth; /* of all rounds */
 };
 
 enum { BENCH_ROOFS = 64 };
@@ -70,6 +71,9 @@ extern const struct bench_suite bench_suites[]; /* ends with a name of NULL */
 
 /* Set by SIGINT and SIGTERM: suites return what they have. */
 extern volatile sig_atomic_t bench_interrupted;
+
+/* "gemm" or "step": what the children of `backends` or `threads` measure; NULL for other suites. */
+const char *bench_measure(const struct bench_options *options, const char *suite);
 
 /* Every suite returns at once with --list, after it has printed its cases. */
 int bench_run_gemm(struct bench *bench);
@@ -114,7 +118,8 @@ void bench_record_samples(struct record *record, const struct bench_samples *sam
 /* Adds the record to the report, or merges it into the one of an earlier round. Takes it over; NULL
  * is out of memory. */
 void bench_add_record(struct bench *bench, json_t *record);
-/* A roof that was measured here or by a child; the better of two for the same threads stays. */
+/* A roof that was measured here or by a child; of two for the same threads the best and the least
+ * stay. */
 void bench_note_roof(struct bench *bench, const struct bench_roof *roof);
 /* Sets every record against the best roof there is; false: out of memory. */
 bool bench_apply_roofs(struct bench *bench);

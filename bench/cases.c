@@ -93,7 +93,15 @@ static bool parse_network(struct case_list *list, const char *item, struct bench
     c->layer_count = count - 1;
     c->batch = 128;
     c->activation = activation ? cli_registry_find(GEMMLP_ACTIVATIONS, activation) : "relu";
-    if (count < 2 || !c->activation ||
+    if (!c->activation) {
+        char message[1024];
+        const gemmlp_registry activations = GEMMLP_ACTIVATIONS;
+        cli_unknown_name("activation", activation, "", cli_registry_name_at, &activations, message,
+                         sizeof message);
+        list->code = cli_usage(list->command, "--network: %s", message);
+        return false;
+    }
+    if (count < 2 ||
         (batch && (!cli_parse_size(batch, &c->batch) || c->batch == 0 || c->batch > MAX_BATCH)))
         return refuse_network(list, item);
     return true;
@@ -270,11 +278,6 @@ int bench_step_cases(const struct command *command, const struct bench_case_opti
                      const struct arg_list *threads, struct bench_case **out, size_t *count)
 {
     struct case_list list = {.command = command, .code = EXIT_CODE_DONE};
-    if (options->m.count || options->n.count || options->k.count || options->operation)
-        list.code = cli_usage(command, "--m, --n, --k, --operation are those of products: expected "
-                                       "'bench gemm', or --network");
-    else
-        each_network(&list, options, options->network ? options->network : standard_steps,
-                     add_step);
+    each_network(&list, options, options->network ? options->network : standard_steps, add_step);
     return finish(&list, threads, out, count);
 }

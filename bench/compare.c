@@ -1,8 +1,8 @@
 /* compare.c: see compare.h.
  *
- * A median m has a coefficient of variation cv = sd / m, that of its samples. With both small,
+ * Speed is new over old. A median m has a coefficient of variation cv = sd / m, that of its samples. With both small,
  * sd(ln ratio) is about sqrt(cv_new² + cv_old²), and a ratio is beyond noise where
- * |ln ratio| > 2 sqrt(cv_new² + cv_old²). The standard error of a median is smaller by about
+ * |ln ratio| > 2 sqrt(cv_new² + cv_old²) = ln(1 + noise). The standard error of a median is smaller by about
  * sqrt(n), but it counts the repetitions as independent, and on a shared machine they are not: what
  * disturbs one of them disturbs its neighbours. So the spread of single samples is the measure. */
 #include "compare.h"
@@ -20,6 +20,9 @@
 
 /* Differences below this (of |ln ratio|) are not worth a verdict, however quiet the machine was. */
 static const double LEAST_NOISE = 0.01;
+/* Peaks whose logarithms are further apart than this were measured on two machines, or on one that
+ * others have slowed down. */
+static const double SAME_MACHINE = 0.15;
 
 static bool same_case(const json_t *a, const json_t *b)
 {
@@ -70,8 +73,12 @@ static const char *verdict_of(const json_t *record, const json_t *old, double ra
     if (!isfinite(ratio) || !isfinite(noise)) {
         return "unknown (too few samples)";
     }
-    if (fabs(log(ratio)) <= noise) {
+    if (fmax(ratio, 1 / ratio) <= 1 + noise) {
         return "same (within noise)";
+    }
+    if (fabs(log(bench_number(record, "peak_gflops") / bench_number(old, "peak_gflops"))) >
+        SAME_MACHINE) {
+        return "not comparable (peaks differ)";
     }
     return ratio > 1 ? "faster" : "slower";
 }
@@ -85,7 +92,7 @@ static bool judge(json_t *record, const json_t *old)
     const double before = bench_number(old, "seconds_median");
     const double ratio = before / bench_number(record, "seconds_median");
     const double spread = 2 * hypot(variation(record), variation(old));
-    const double noise = isnan(spread) ? spread : fmax(spread, LEAST_NOISE);
+    const double noise = expm1(isnan(spread) ? spread : fmax(spread, LEAST_NOISE));
     const char *verdict = verdict_of(record, old, ratio, noise);
     return bench_set_real(record, "baseline_seconds_median", before) &&
            bench_set_real(record, "ratio", ratio) && bench_set_real(record, "noise", noise) &&
@@ -177,7 +184,7 @@ static const struct bench_column columns[] = {
     {"baseline", "baseline_seconds_median", BENCH_SECONDS, false},
     {"now ± sd", "seconds_median", BENCH_SECONDS_SD, false},
     {"speed", "ratio", BENCH_FACTOR, false},
-    {"noise ± %", "noise", BENCH_PERCENT, false},
+    {"noise", "noise", BENCH_NOISE, false},
     {"verdict", "verdict", BENCH_TEXT, false},
 };
 
@@ -199,9 +206,9 @@ bool bench_compare(json_t *report, const json_t *baseline, FILE *out)
     write_provider_differences(out, records, old_records);
     fprintf(
         out,
-        "\nAgainst the baseline of %s. Speed is new over old; noise is twice the spread of the "
-        "single samples\nof both (standard deviation over median), at least 1 %%: repetitions "
-        "on a shared machine are correlated,\nso the standard error would promise too much.\n\n",
+        "\nAgainst the baseline of %s. Speed is new over old: between 1 / noise and noise it says "
+        "nothing. Noise\ncomes from twice the spread of the single samples of both, not from their "
+        "standard error: repetitions on a\nshared machine are correlated.\n\n",
         cli_printable(bench_text(baseline, "date"), date, sizeof date));
     bench_table_write(out, records, columns, COUNT(columns));
     write_missing(out, records, old_records);

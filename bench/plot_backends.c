@@ -28,10 +28,14 @@ static void backend_bars(struct page *page, const struct rows *rows, const json_
         const json_t *record = find_record(page, row->record, provider);
         const double gflops = bench_number(record, "gflops");
         const double middle = row->top + offset + bar / 2;
-        fprintf(page->plot->data, "%g %g %g", gflops, middle - bar * 0.44, middle + bar * 0.44);
+        const double flop = bench_number(record, "flop") / 1e9;
+        const double low = flop / (bench_number(record, "seconds_median") +
+                                   fmax(bench_number(record, "seconds_sd"), 0));
+        fprintf(page->plot->data, "%g %g %g %g %g", gflops, middle - bar * 0.44,
+                middle + bar * 0.44, low, flop / bench_number(record, "seconds_min"));
         cli_gnuplot_row(page->plot, row->name);
-        bench_page_text(page, right + 56, top + middle,
-                        bench_page_digits(gflops, "", text, sizeof text), 0, "right font ',10'");
+        bench_page_text(page, right + 56, top + middle, bench_page_speed(record, text, sizeof text),
+                        0, "right font ',10'");
         bench_page_text(
             page, right + 106, top + middle,
             bench_rows_per_cent(bench_number(record, "peak_fraction"), text, sizeof text), 0,
@@ -67,6 +71,9 @@ static void backend_key(struct page *page, const struct entries *providers)
         y += (double)cli_gnuplot_lines(name, KEY_TEXT, &longest) * KEY_LINE;
     }
     bench_page_text(page, PAGE_MARGIN + 3, y, bench_rows_peaks_key, 0, "left font ',11'");
+    bench_page_text(page, PAGE_MARGIN + 300, y,
+                    "├─┤  from a standard deviation below the median's speed to the best", 0,
+                    "left font ',11'");
 }
 
 /* By what each child has measured. */
@@ -102,8 +109,11 @@ bool bench_plot_backends(struct page *page)
     bench_rows_peaks(page, &rows);
     backend_key(page, &providers);
     for (size_t p = 0; p < count; p++) {
-        char name[64];
-        snprintf(name, sizeof name, "provider %02zu: GFLOP/s, top, bottom of the bar", p + 1);
+        char name[128];
+        snprintf(name, sizeof name,
+                 "provider %02zu: GFLOP/s, top, bottom of the bar; with a standard "
+                 "deviation more of time, with the least time",
+                 p + 1);
         cli_gnuplot_block(page->plot, name);
         backend_bars(page, &rows, providers.entry[p], gap / 2 + (double)p * bar, bar, top, right);
     }
@@ -114,6 +124,12 @@ bool bench_plot_backends(struct page *page)
                 "data index 'provider %02zu' using ($1/2):(($2+$3)/2):(0):1:2:3 "
                 "with boxxyerror lc rgb '%s', \\\n    ",
                 p + 1, bench_page_colour(p));
+    }
+    for (size_t p = 0; p < count; p++) {
+        fprintf(script,
+                "data index 'provider %02zu' using 1:(($2+$3)/2):4:5 with xerrorbars "
+                "pt 0 lw 1 lc rgb '#404040', \\\n    ",
+                p + 1);
     }
     fprintf(script, "%s\n", bench_rows_peaks_plot);
     free(rows.row);

@@ -223,7 +223,7 @@ static void gemm_list(struct page *page, const struct entries *cases, const stru
             const json_t *record = json_array_get(page->records, j);
             const size_t s = bench_page_find_entry(series, record, bench_page_same_roof);
             if (bench_page_same_entry(record, cases->entry[i]) && bench_is_ok(record)) {
-                bench_page_digits(bench_number(record, "gflops"), "", text, sizeof text);
+                bench_page_speed(record, text, sizeof text);
                 bench_page_text(page, right + (double)(s + 1) * 70, y, text, 0, "right font ',11'");
             }
         }

@@ -36,28 +36,49 @@ static void list_providers(const struct page *page, char *out, size_t size)
     }
 }
 
+/* The small print: where the figures come from, and what speaks against them. */
+enum { FACTS = 3, PRINT = 4 };
+
+static void small_print(const struct page *page, char lines[PRINT][4 * PAGE_TEXT])
+{
+    const size_t size = sizeof lines[0];
+    const double cpus = bench_number(page->report, "cpus");
+    char warnings[2 * PAGE_TEXT];
+    list(lines[0], size, bench_text(page->report, "cpu"));
+    list(lines[0], size, bench_text(page->report, "instruction_set"));
+    if (cpus > 0) {
+        cli_append(lines[0], size, ", %.0f CPU%s", cpus, cpus > 1 ? "s" : "");
+    }
+    list(lines[0], size, bench_text(page->report, "os"));
+    cli_append(lines[1], size, "gemmlp %s", bench_text(page->report, "version"));
+    list(lines[1], size, bench_text(page->report, "compiler"));
+    if (!page->many_providers) {
+        list_providers(page, lines[1], size);
+    }
+    list(lines[1], size, bench_text(page->report, "date"));
+    list(lines[2], size, bench_text(page->report, "command"));
+    size_t doubtful = 0;
+    for (size_t i = 0; i < json_array_size(page->records); i++) {
+        doubtful += json_object_get(json_array_get(page->records, i), "doubts") != NULL;
+    }
+    if (json_is_true(json_object_get(page->report, "interrupted"))) {
+        list(lines[FACTS], size, "interrupted: only the cases that were finished");
+    }
+    if (doubtful > 0) {
+        cli_append(lines[FACTS], size, "%s?: %zu doubtful cases, which the report explains",
+                   *lines[FACTS] ? ", " : "", doubtful);
+    }
+    list(lines[FACTS], size, bench_sentences(page->report, "warnings", warnings, sizeof warnings));
+}
+
 void bench_page_begin(struct page *page, const char *title, int width, int body)
 {
     enum { SMALL_LINE = 13, TITLE = 46 };
-    char lines[3][2 * PAGE_TEXT] = {{0}};
-    const size_t columns = (size_t)(width - 2 * PAGE_MARGIN) / 6, line = sizeof lines[0];
-    const double cpus = bench_number(page->report, "cpus");
-    list(lines[0], line, bench_text(page->report, "cpu"));
-    list(lines[0], line, bench_text(page->report, "instruction_set"));
-    if (cpus > 0) {
-        cli_append(lines[0], line, ", %.0f CPU%s", cpus, cpus > 1 ? "s" : "");
-    }
-    list(lines[0], line, bench_text(page->report, "os"));
-    cli_append(lines[1], line, "gemmlp %s", bench_text(page->report, "version"));
-    list(lines[1], line, bench_text(page->report, "compiler"));
-    if (!page->many_providers) {
-        list_providers(page, lines[1], line);
-    }
-    list(lines[1], line, bench_text(page->report, "date"));
-    list(lines[2], line, bench_text(page->report, "command"));
-
-    size_t count = 0, first[3], longest = 0;
-    for (size_t i = 0; i < 3; i++) {
+    char lines[PRINT][4 * PAGE_TEXT] = {{0}};
+    const size_t columns = (size_t)(width - 2 * PAGE_MARGIN) / 6;
+    size_t count = 0, first[PRINT], longest = 0;
+    small_print(page, lines);
+    for (size_t i = 0; i < PRINT; i++) {
         first[i] = count;
         count += *lines[i] ? cli_gnuplot_lines(lines[i], columns, &longest) : 0;
     }
@@ -66,10 +87,12 @@ void bench_page_begin(struct page *page, const char *title, int width, int body)
     page->height = page->top + body;
     cli_gnuplot_page(page->plot, page->width, page->height);
     bench_page_text(page, PAGE_MARGIN, 24, title, 0, "left font ',16'");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < PRINT; i++) {
         if (*lines[i]) {
             bench_page_text(page, PAGE_MARGIN, TITLE + (double)first[i] * SMALL_LINE, lines[i],
-                            columns, "left font ',9' textcolor rgb '#505050'");
+                            columns,
+                            i < FACTS ? "left font ',9' textcolor rgb '#505050'"
+                                      : "left font ',9' textcolor rgb '#b04000'");
         }
     }
 }
@@ -131,6 +154,12 @@ const char *bench_page_digits(double value, const char *unit, char *out, size_t 
         snprintf(out, size, "%.*f%s", decimals, value, unit);
     }
     return out;
+}
+
+const char *bench_page_speed(const json_t *record, char *out, size_t size)
+{
+    const char *mark = json_object_get(record, "doubts") ? " ?" : "";
+    return bench_page_digits(bench_number(record, "gflops"), mark, out, size);
 }
 
 void bench_page_threads(double threads, char *out, size_t size)

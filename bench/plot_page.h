@@ -61,6 +61,9 @@ void bench_page_name(const struct page *page, const json_t *record, bool with_th
 /* The value with three digits: 0.123, 1.23, 12.3, 123, 1234; "" for NaN. Returns out. */
 const char *bench_page_digits(double value, const char *unit, char *out, size_t size);
 
+/* The record's GFLOP/s, likewise, with a question mark where it has doubts. Returns out. */
+const char *bench_page_speed(const json_t *record, char *out, size_t size);
+
 /* "1 thread", "2 threads" */
 void bench_page_threads(double threads, char *out, size_t size);
 

@@ -87,8 +87,7 @@ static void step_columns(struct page *page, const struct rows *rows, double top,
             bench_rows_failure(page, speed_left + 5, y, bench_text(record, "status"));
             continue;
         }
-        bench_rows_number(page, right + COLUMN, y,
-                          bench_page_digits(bench_number(record, "gflops"), "", text, sizeof text));
+        bench_rows_number(page, right + COLUMN, y, bench_page_speed(record, text, sizeof text));
         bench_rows_number(
             page, right + 2 * COLUMN, y,
             bench_rows_per_cent(bench_number(record, "peak_fraction"), text, sizeof text));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fields.h"
 #include "report_private.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -29,6 +30,10 @@ const struct bench_key bench_report_keys[] = {
     {'o', "caches"},
     {'s', "governor"},
     {'r', "load"},
+    {'r', "other_cpus"},
+    {'r', "steal"},
+    {'b', "interrupted"},
+    {'t', "warnings"},
     {'l', "roofs"},
     {'L', "records"},
     {0, NULL},
@@ -39,6 +44,7 @@ const struct bench_key bench_record_keys[] = {
     {'S', "case"},
     {'S', "status"},
     {'s', "message"},
+    {'t', "doubts"},
     {'s', "provider"},
     {'s', "provider_path"},
     {'s', "provider_version"},
@@ -235,10 +241,14 @@ static void write_csv_value(FILE *out, const json_t *record, const char *column)
         fprintf(out, "%.9g", json_real_value(value));
     } else if (json_is_boolean(value)) {
         fputs(json_is_true(value) ? "true" : "false", out);
+    } else if (json_is_array(value)) {
+        char text[2048];
+        write_csv_text(out, bench_sentences(record, column, text, sizeof text));
     }
 }
 
-/* An object whose keys are the columns: all scalars of all records, parts last. NULL: no memory. */
+/* An object whose keys are the columns: what all records have but their samples, parts last. NULL: no
+ * memory. */
 static json_t *csv_columns(const json_t *records)
 {
     json_t *all = json_object(), *value;
@@ -248,7 +258,7 @@ static json_t *csv_columns(const json_t *records)
         json_t *record = json_array_get(records, i);
         json_object_foreach(record, key, value)
         {
-            bool scalar = !json_is_object(value) && !json_is_array(value);
+            bool scalar = !json_is_object(value) && strcmp(key, "samples") != 0;
             done = done && (!scalar || json_object_set(all, key, value) == 0);
         }
         json_object_foreach(json_object_get(record, "parts"), key, value)

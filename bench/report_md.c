@@ -50,12 +50,13 @@ static const struct bench_column step_columns[] = {
 
 static const struct bench_column backends_columns[] = {
     {"provider", "provider", BENCH_PROVIDER, false},
-    {"version/kernel", "provider_version", BENCH_BUILD, false},
     {"precision", "precision", BENCH_TEXT, true},
     {"case", "case", BENCH_TEXT, false},
     {"threads", "threads", BENCH_INTEGER, true},
-    {"threads ran", "threads_ran", BENCH_REAL, false},
+    {"ran", "threads_ran", BENCH_REAL, false},
+    {"median ± sd", "seconds_median", BENCH_SECONDS_SD, false},
     {"GFLOP/s", "gflops", BENCH_REAL, false},
+    {"best", "seconds_min", BENCH_BEST, false},
     {"% of peak", "peak_fraction", BENCH_PERCENT, false},
     {"verdict", "verified", BENCH_VERDICT, false},
 };
@@ -119,7 +120,9 @@ static const struct bench_column roof_columns[] = {
     {"precision", "precision", BENCH_TEXT, false},
     {"instruction set", "instruction_set", BENCH_TEXT, false},
     {"peak GFLOP/s", "peak_gflops", BENCH_REAL, false},
+    {"least", "peak_gflops_min", BENCH_REAL, false},
     {"bandwidth GB/s", "bandwidth_gbytes", BENCH_REAL, false},
+    {"least", "bandwidth_gbytes_min", BENCH_REAL, false},
 };
 
 /* ---- md -------------------------------------------------------------------------------------- */
@@ -196,24 +199,40 @@ static void write_fair_build(FILE *out, const json_t *records)
     }
 }
 
-/* What went wrong, a line for each record that is not ok. */
+/* What went wrong or is not to be trusted, a line for each record that is not ok or has doubts. */
 static void write_failures(FILE *out, const json_t *records)
 {
     const char *begin = "\n";
     for (size_t i = 0; i < json_array_size(records); i++) {
         const json_t *record = json_array_get(records, i);
-        if (!bench_is_ok(record)) {
-            char text[LABEL];
+        char doubts[LABEL], text[LABEL];
+        bench_sentences(record, "doubts", doubts, sizeof doubts);
+        if (!bench_is_ok(record) || *doubts) {
             const char *separator = ": ";
-            fprintf(out, "%s- %s", begin, bench_status_label(record, text, sizeof text));
+            fprintf(out, "%s- %s", begin,
+                    *doubts ? "?" : bench_status_label(record, text, sizeof text));
             item(out, &separator, "", bench_library_label(records, record, text, sizeof text), "");
             item(out, &separator, "", bench_text(record, "case"), "");
             number_item(out, &separator, "threads ", bench_number(record, "threads"), "");
             separator = ": ";
-            item(out, &separator, "", bench_text(record, "message"), "");
+            item(out, &separator, "", *doubts ? doubts : bench_text(record, "message"), "");
             fputs("\n", out);
             begin = "";
         }
+    }
+}
+
+/* What the whole report suffers from. */
+static void write_warnings(FILE *out, const json_t *report)
+{
+    const json_t *warnings = json_object_get(report, "warnings");
+    if (json_is_true(json_object_get(report, "interrupted"))) {
+        fputs("\n**Interrupted:** these are the cases that were finished.\n", out);
+    }
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        char shown[LABEL];
+        fprintf(out, "%s- Warning: %s\n", i ? "" : "\n",
+                cli_printable(json_string_value(json_array_get(warnings, i)), shown, sizeof shown));
     }
 }
 
@@ -273,16 +292,15 @@ static bool write_speeds(FILE *out, const json_t *records)
     bool done = rows != NULL;
     for (size_t i = 0; done && i < json_array_size(records); i++) {
         const json_t *record = json_array_get(records, i);
-        json_t *gflops = json_object_get(record, "gflops");
         bench_library_label(records, record, label, sizeof label);
         if (bench_is_first_of_library(records, i) && libraries < LIBRARIES) {
             strcpy(labels[libraries], label);
             columns[2 + libraries] =
-                (struct bench_column){labels[libraries], labels[libraries], BENCH_REAL, false};
+                (struct bench_column){labels[libraries], labels[libraries], BENCH_SPEED, false};
             libraries++;
         }
         json_t *row = speed_row(rows, record);
-        done = row && (!gflops || json_object_set(row, label, gflops) == 0);
+        done = row && json_object_set(row, label, json_array_get(records, i)) == 0;
     }
     if (done && libraries > 1) {
         bench_table_write(out, rows, columns, 2 + libraries);
@@ -306,6 +324,7 @@ bool bench_report_write_md(const json_t *report, FILE *out)
     const json_t *records = json_object_get(report, "records");
     const json_t *roofs = json_object_get(report, "roofs");
     write_machine(out, report);
+    write_warnings(out, report);
     putc('\n', out);
     if (strcmp(bench_text(report, "suite"), "backends") == 0 && !write_speeds(out, records)) {
         return false;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* s string, i integer, r any number, b boolean, o object of numbers, a array of numbers, l array of
- * objects; a capital: it must be there. */
+/* s string, i integer, r any number, b boolean, o object of numbers, a array of numbers, t array of
+ * strings, l array of objects; a capital: it must be there. */
 struct bench_key {
     char type;
     const char *name;

@@ -14,8 +14,14 @@
 enum { MAX_BYTES = 256 << 20, MAX_RECORDS = 10000 };
 
 static const struct bench_key roof_keys[] = {
-    {'I', "threads"},     {'s', "precision"},        {'s', "instruction_set"},
-    {'r', "peak_gflops"}, {'r', "bandwidth_gbytes"}, {0, NULL},
+    {'I', "threads"},
+    {'s', "precision"},
+    {'s', "instruction_set"},
+    {'r', "peak_gflops"},
+    {'r', "bandwidth_gbytes"},
+    {'r', "peak_gflops_min"},
+    {'r', "bandwidth_gbytes_min"},
+    {0, NULL},
 };
 
 /* ---- types ----------------------------------------------------------------------------------- */
@@ -44,10 +50,10 @@ static bool all_numbers(json_t *value)
     return true;
 }
 
-static bool all_objects(const json_t *array)
+static bool all_of_type(const json_t *array, json_type type)
 {
     for (size_t i = 0; i < json_array_size(array); i++) {
-        if (!json_is_object(json_array_get(array, i))) {
+        if (json_typeof(json_array_get(array, i)) != type) {
             return false;
         }
     }
@@ -70,8 +76,12 @@ static const char *expected(json_t *value, char type)
         return json_is_object(value) && all_numbers(value) ? NULL : "an object of numbers";
     case 'a':
         return json_is_array(value) && all_numbers(value) ? NULL : "an array of numbers";
+    case 't':
+        return json_is_array(value) && all_of_type(value, JSON_STRING) ? NULL
+                                                                       : "an array of strings";
     default:
-        return json_is_array(value) && all_objects(value) ? NULL : "an array of objects";
+        return json_is_array(value) && all_of_type(value, JSON_OBJECT) ? NULL
+                                                                       : "an array of objects";
     }
 }
 
@@ -174,7 +184,8 @@ static gemmlp_status next_value(struct reader *r, json_t **value, gemmlp_error *
                    r->path, r->line + where.line, where.column, where.text);
 }
 
-/* json: one object. jsonl: the object without its records, then these. */
+/* json: one object. jsonl: the object without its records, then these, then perhaps, where records
+ * were written as they came, what was known at the end only: an object that is no record. */
 static gemmlp_status read_values(struct reader *r, json_t **report, gemmlp_error *error)
 {
     gemmlp_status status = next_value(r, report, error);
@@ -191,9 +202,14 @@ static gemmlp_status read_values(struct reader *r, json_t **report, gemmlp_error
     json_t *records = json_array();
     bool done = json_object_set_new(*report, "records", records) == 0;
     while (done && status == GEMMLP_OK && !at_end(r) && json_array_size(records) <= MAX_RECORDS) {
-        json_t *record;
-        status = next_value(r, &record, error);
-        done = status != GEMMLP_OK || json_array_append_new(records, record) == 0;
+        json_t *value;
+        status = next_value(r, &value, error);
+        if (status == GEMMLP_OK && json_is_object(value) && !json_object_get(value, "case")) {
+            done = json_object_update(*report, value) == 0;
+            json_decref(value);
+        } else {
+            done = status != GEMMLP_OK || json_array_append_new(records, value) == 0;
+        }
     }
     return done ? status : gm_fail_memory(error, r->path, r->length);
 }

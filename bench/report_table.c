@@ -9,6 +9,7 @@
 #include "cli/terminal.h"
 #include "fields.h"
 #include "report_library.h"
+#include "statistics.h"
 
 enum { CELL = 1024, MAX_COLUMNS = 16 };
 
@@ -60,18 +61,6 @@ static void format_seconds(double seconds, const char *before, double beside, co
     }
 }
 
-static double parts_sum(const json_t *record)
-{
-    const char *key;
-    json_t *part;
-    double sum = 0;
-    json_object_foreach(json_object_get(record, "parts"), key, part)
-    {
-        sum += json_number_value(part);
-    }
-    return sum > 0 ? sum : NAN;
-}
-
 /* Whether it stands to the left. */
 static bool is_words(const struct bench_column *column)
 {
@@ -89,10 +78,6 @@ static void format_words(const json_t *rows, const json_t *row, const struct ben
         bench_status_label(row, out, size);
     } else if (column->cell == BENCH_PROVIDER) {
         format_text(bench_library_label(rows, row, label, sizeof label), out, size);
-    } else if (column->cell == BENCH_BUILD) {
-        const char *version = bench_text(row, column->key), *kernel = bench_text(row, "kernel");
-        snprintf(label, sizeof label, "%s%s%s", version, *version && *kernel ? ", " : "", kernel);
-        format_text(label, out, size);
     } else {
         format_text(bench_text(row, column->key), out, size);
     }
@@ -103,9 +88,13 @@ static double cell_value(const json_t *row, const struct bench_column *column)
 {
     switch (column->cell) {
     case BENCH_PART:
-        return bench_number(json_object_get(row, "parts"), column->key) / parts_sum(row);
+        return bench_number(json_object_get(row, "parts"), column->key) / bench_parts_sum(row);
     case BENCH_PARTS_SUM:
-        return parts_sum(row);
+        return bench_parts_sum(row);
+    case BENCH_SPEED:
+        return bench_number(row, "gflops");
+    case BENCH_BEST:
+        return bench_number(row, "flop") / bench_number(row, column->key) / 1e9;
     default:
         return bench_number(row, column->key);
     }
@@ -116,10 +105,15 @@ static void format_number(const json_t *row, const struct bench_column *column, 
 {
     switch (column->cell) {
     case BENCH_REAL:
+    case BENCH_SPEED:
+    case BENCH_BEST:
         snprintf(out, size, "%.*f", decimals(value), value);
         break;
     case BENCH_FACTOR:
         snprintf(out, size, "%.*f×", decimals(value), value);
+        break;
+    case BENCH_NOISE:
+        snprintf(out, size, "%.*f×", decimals(1 + value), 1 + value);
         break;
     case BENCH_PERCENT:
     case BENCH_PART:
@@ -152,15 +146,22 @@ static void format_number(const json_t *row, const struct bench_column *column, 
 static void format_cell(const json_t *rows, const json_t *row, const struct bench_column *column,
                         char *out, size_t size)
 {
-    const bool tells_status = column->cell == BENCH_SECONDS_SD || column->cell == BENCH_SECONDS_MIN;
-    const double value = cell_value(row, column);
+    const bool tells_status = column->cell == BENCH_SECONDS_SD ||
+                              column->cell == BENCH_SECONDS_MIN || column->cell == BENCH_SPEED;
     *out = '\0';
+    if (column->cell == BENCH_SPEED) {
+        row = json_object_get(row, column->key);
+    }
+    const double value = cell_value(row, column);
     if (is_words(column)) {
         format_words(rows, row, column, out, size);
     } else if (tells_status && !bench_is_ok(row) && isnan(value)) {
         bench_status_label(row, out, size);
     } else if (!isnan(value)) {
         format_number(row, column, value, out, size);
+        if (tells_status && json_object_get(row, "doubts")) {
+            strcat(out, " ?");
+        }
     }
     if (!*out) {
         snprintf(out, size, NOTHING);

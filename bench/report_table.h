@@ -10,22 +10,25 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* How a cell reads; "-" where there is nothing. The first four stand to the left, numbers to the
+/* How a cell reads; "-" where there is nothing. The first three stand to the left, numbers to the
  * right. */
 enum bench_cell {
     BENCH_TEXT,
-    BENCH_PROVIDER,    /* bench_library_label */
-    BENCH_BUILD,       /* version and kernel of the provider */
-    BENCH_VERDICT,     /* verified, unverified, or the status: WRONG */
-    BENCH_INTEGER,     /* 64 */
-    BENCH_REAL,        /* 1234, 123.4, 12.34, 1.234 */
-    BENCH_FACTOR,      /* 12.34× */
-    BENCH_PERCENT,     /* of a fraction: 74.3 */
-    BENCH_ACCURACY,    /* of a fraction: 98.12 */
-    BENCH_SCIENTIFIC,  /* 1.2e-07 */
-    BENCH_SECONDS,     /* 1.234 ms */
-    BENCH_SECONDS_SD,  /* 1.234 ± 0.051 ms; where there is nothing, the status */
+    BENCH_PROVIDER,   /* bench_library_label */
+    BENCH_VERDICT,    /* verified, unverified, or the status: WRONG */
+    BENCH_INTEGER,    /* 64 */
+    BENCH_REAL,       /* 1234, 123.4, 12.34, 1.234 */
+    BENCH_FACTOR,     /* 12.34× */
+    BENCH_NOISE,      /* of a fraction above 1: 1.34× */
+    BENCH_PERCENT,    /* of a fraction: 74.3 */
+    BENCH_ACCURACY,   /* of a fraction: 98.12 */
+    BENCH_SCIENTIFIC, /* 1.2e-07 */
+    BENCH_SECONDS,    /* 1.234 ms */
+    BENCH_SECONDS_SD, /* 1.234 ± 0.051 ms, "?" where the record has doubts; where there is nothing,
+                          the status */
     BENCH_SECONDS_MIN, /* 1.234 (1.201) ms, likewise */
+    BENCH_SPEED,       /* GFLOP/s of the record under the key, likewise */
+    BENCH_BEST,        /* GFLOP/s of the shortest sample */
     BENCH_REACHED,     /* 5/5 seeds */
     BENCH_PART,        /* per cent of the sum of a step's parts */
     BENCH_PARTS_SUM,   /* that sum: 1.234 ms */

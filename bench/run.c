@@ -40,6 +40,8 @@ void bench_note_roof(struct bench *bench, const struct bench_roof *roof)
     }
     best->peak = fmax(best->peak, roof->peak);
     best->bandwidth = fmax(best->bandwidth, roof->bandwidth);
+    best->least_peak = fmin(best->least_peak, roof->least_peak);
+    best->least_bandwidth = fmin(best->least_bandwidth, roof->least_bandwidth);
 }
 
 /* Each number of threads once. */
@@ -55,6 +57,8 @@ static void measure_roofs(struct bench *bench, const struct bench_case *cases, s
             continue;
         roof.peak = bench_roof_peak(roof.threads, bench->precision, &instruction_set);
         roof.bandwidth = bench_roof_bandwidth(roof.threads);
+        roof.least_peak = roof.peak;
+        roof.least_bandwidth = roof.bandwidth;
         snprintf(roof.instruction_set, sizeof roof.instruction_set, "%s", instruction_set);
         bench_note_roof(bench, &roof);
         bench_tick();
@@ -68,7 +72,9 @@ static json_t *roof_record(const struct bench *bench, const struct bench_roof *r
     cli_record_text(&record, "precision", bench->precision == GEMM_F64 ? "f64" : "f32");
     cli_record_text(&record, "instruction_set", roof->instruction_set);
     cli_record_real(&record, "peak_gflops", roof->peak);
+    cli_record_real(&record, "peak_gflops_min", roof->least_peak);
     cli_record_real(&record, "bandwidth_gbytes", roof->bandwidth);
+    cli_record_real(&record, "bandwidth_gbytes_min", roof->least_bandwidth);
     return cli_record_take(&record);
 }
 

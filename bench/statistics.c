@@ -83,6 +83,18 @@ bool bench_record_derive(json_t *record)
            bench_set_real(record, "fair_speedup", bench_number(record, "fair_seconds") / seconds);
 }
 
+double bench_parts_sum(const json_t *record)
+{
+    const char *key;
+    json_t *part;
+    double sum = 0;
+    json_object_foreach(json_object_get(record, "parts"), key, part)
+    {
+        sum += json_number_value(part);
+    }
+    return sum > 0 ? sum : (double)NAN;
+}
+
 /* ---- merging --------------------------------------------------------------------------------- */
 
 /* Either number where only one exists, else the mean under these weights. */

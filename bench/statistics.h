@@ -30,6 +30,9 @@ bool bench_record_statistics(json_t *record, const double *samples, size_t n);
  * roof_fraction, naive_speedup, fair_speedup; what no longer follows is removed. */
 bool bench_record_derive(json_t *record);
 
+/* Seconds of all parts of a step together; NaN without parts. */
+double bench_parts_sum(const json_t *record);
+
 /* Adds another round of the same measurement: samples are put together, and what follows from them
  * is computed anew (bench_record_derive). threads_ran, parts, naive_seconds and fair_seconds become
  * means weighted by repetitions; of peak_gflops and roof_gflops the higher, of residual the worse

@@ -25,12 +25,16 @@ test_usage() {
     refuses "bench: unknown provider" 2 "unknown provider 'openblass'; did you mean 'openblas'" bench gemm --provider openblass
     refuses "bench: bad shape" 2 "--network: expected SIZES.*found '784-0-10'" bench step --network 784-0-10
     refuses "bench: bad batch" 2 "--network: expected SIZES.*found '784-10:x'" bench step --network 784-10:x
-    refuses "bench: unknown activation" 2 "found '784-10:4:rleu'" bench step --network 784-10:4:rleu
+    refuses "bench: unknown activation" 2 "--network: unknown activation 'rleu'; did you mean 'relu'" bench step --network 784-10:4:rleu
     refuses "bench: bad range" 2 "--m: expected whole numbers.*found '9-3'" bench gemm --m 9-3 --n 1 --k 1
     refuses "bench: endless range" 2 "--m: .*found '1-9\*1'" bench gemm --m '1-9*1' --n 1 --k 1
     refuses "bench: half a shape" 2 "--m, --n, --k: expected all three" bench gemm --m 5
     refuses "bench: bad operation" 2 "--operation: expected NN, NT.*found 'XY'" bench gemm --m 1 --n 1 --k 1 --operation XY
-    refuses "bench: products of steps" 2 "are those of products" bench step --m 1 --n 1 --k 1
+    refuses "bench: products of steps" 2 "--m: bench step has no use for it" bench step --m 1 --n 1 --k 1
+    refuses "bench: a step's option" 2 "--optimizer: bench gemm has no use for it" bench gemm --optimizer sgd
+    refuses "bench: a step's option in backends" 2 "--optimizer: .*expected --measure step" bench backends --optimizer sgd
+    refuses "bench: another suite's option" 2 "--target: bench step has no use.*accuracy" bench step --target 0.9
+    refuses "bench: two formats" 2 "--json: expected no --format csv" bench gemm --json --format csv
     refuses "bench: step in double" 2 "f32 only" bench step --precision f64
     refuses "bench: no data" 2 "--data is missing" bench accuracy
     refuses "bench: plot to a text" 2 "svg.*png" bench gemm --m 2 --n 2 --k 2 --plot picture.txt
@@ -211,6 +215,8 @@ test_compare() {
     says out 'NN 30x30x30.*(same|faster|slower)'
     run "bench: compare in JSON" 0 bench gemm --m 30 --n 30 --k 30 -r 5 --threads 1 --compare old.json --format json
     says out '"verdict": '
+    refuses "bench: a report against itself" 2 "--save: expected another file than that of --compare" bench gemm \
+        --m 3 --n 3 --k 3 --compare old.json --save ./old.json
     run "bench: a full disk" 1 bench gemm --m 3 --n 3 --k 3 -r 2 --threads 1 --save /dev/full
     says err '/dev/full'
     says out 'NN 3x3x3'
@@ -219,8 +225,13 @@ test_compare() {
 test_plot() {
     mkdir empty
     PATH=$PWD/empty run "bench: no gnuplot" 1 bench gemm --m 3 --n 3 --k 3 -r 2 --threads 1 --plot lost.svg
-    says err 'gnuplot'
+    says err 'warning: --plot: there is no program gnuplot'
+    says err 'lost.svg was not drawn'
     says out 'NN 3x3x3'
+    echo mine >notes.gp
+    refuses "bench: a script of the user's" 2 "notes.gp would be replaced" bench gemm --m 3 --n 3 --k 3 --plot notes.svg
+    [ "$(cat notes.gp)" = mine ]
+    verdict "$name, and is kept" "it is not"
     if command -v gnuplot >/dev/null; then
         run "bench: plot" 0 bench gemm --m 30 --n 30 --k 30 -r 2 --threads 1 --plot roof.svg
         grep -q '<svg' roof.svg && [ -s roof.dat ] && [ -s roof.gp ]
@@ -240,6 +251,7 @@ interrupt() {
     [ "$code" -eq 1 ]
     verdict "$name, exit code 1" "it is $code"
     says err 'interrupted'
+    says out '"interrupted": ?true'
     [ "$(grep -c '"case":"NN 4x4x4"' out)" -eq 1 ] && is_json out
     verdict "$name, what is finished is there" "it is not"
 }
@@ -254,6 +266,7 @@ test_interrupt() {
     wait $!
     name="bench: Ctrl-C in backends"
     says err 'interrupted'
+    says out '"interrupted": true'
     says out '"case": "NN 4x4x4"'
 }
 

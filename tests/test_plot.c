@@ -120,7 +120,8 @@ static void test_plot_backends(void **state)
     assert_contains(data, "# provider 01");
     assert_contains(data, "\n150 ");
     assert_contains(data, "\n120.5 ");
-    assert_contains(data, "# provider 03: GFLOP/s, top, bottom of the bar\nnan ");
+    assert_contains(data, "# provider 03: GFLOP/s, top, bottom of the bar; with a standard "
+                          "deviation more of time, with the least time\nnan ");
     assert_contains(data, " # 784-30-10 B=10\n");
     assert_contains(data, "# peak: GFLOP/s, top, height of the rows that have it\n200 0 ");
     const char *script = read_text("p.gp");

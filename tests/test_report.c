@@ -445,8 +445,10 @@ static void test_md_gemm(void **state)
         " \"version\": \"0.1.0\", \"compiler\": \"gcc 12.2.0\", \"cpu\": \"EPYC\", \"cpus\": 2,"
         " \"instruction_set\": \"AVX2\", \"os\": \"Linux\", \"memory_bytes\": 8589934592,"
         " \"caches\": {\"L1d\": 32768, \"L3\": 33554432}, \"governor\": \"performance\","
-        " \"load\": 0.125, \"roofs\": [{\"threads\": 2, \"precision\": \"f32\","
-        " \"instruction_set\": \"AVX2\", \"peak_gflops\": 160.25, \"bandwidth_gbytes\": 21}],"
+        " \"load\": 0.125, \"interrupted\": true, \"warnings\": [\"others\", \"steal\"],"
+        " \"roofs\": [{\"threads\": 2, \"precision\": \"f32\","
+        " \"instruction_set\": \"AVX2\", \"peak_gflops\": 160.25, \"peak_gflops_min\": 150.1,"
+        " \"bandwidth_gbytes\": 21}],"
         " \"records\": [{\"suite\": \"gemm\", \"case\": \"a|b\", \"status\": \"ok\","
         " \"provider\": \"openblas\", \"provider_version\": \"OpenBLAS 0.3.21\","
         " \"provider_path\": \"/lib/x.so\", \"operation\": \"NT\", \"m\": 64, \"n\": 128,"
@@ -464,6 +466,11 @@ static void test_md_gemm(void **state)
         "Linux.\n"
         "`gemmlp bench gemm`.\n"
         "\n"
+        "**Interrupted:** these are the cases that were finished.\n"
+        "\n"
+        "- Warning: others\n"
+        "- Warning: steal\n"
+        "\n"
         "| case         | op |  m |   n |   k | threads |    median ± sd | GFLOP/s | % of peak | "
         "% of roof | residual |\n"
         "|:-------------|:---|---:|----:|----:|--------:|---------------:|--------:|----------:|"
@@ -479,9 +486,12 @@ static void test_md_gemm(void **state)
         "\n"
         "Measured roofs:\n"
         "\n"
-        "| threads | precision | instruction set | peak GFLOP/s | bandwidth GB/s |\n"
-        "|--------:|:----------|:----------------|-------------:|---------------:|\n"
-        "|       2 | f32       | AVX2            |        160.2 |          21.00 |\n");
+        "| threads | precision | instruction set | peak GFLOP/s | least | bandwidth GB/s | least "
+        "|\n"
+        "|--------:|:----------|:----------------|-------------:|------:|---------------:|------:|"
+        "\n"
+        "|       2 | f32       | AVX2            |        160.2 | 150.1 |          21.00 |     - "
+        "|\n");
     json_decref(report);
 }
 
@@ -587,16 +597,25 @@ static void test_md_suites(void **state)
         {"{\"suite\": \"backends\", \"records\": [{\"suite\": \"gemm\", \"case\": \"a\","
          " \"status\": \"ok\", \"verified\": true, \"provider\": \"blas\", \"kernel\": \"Zen\","
          " \"provider_version\": \"B 1\", \"provider_path\": \"/1\", \"threads\": 2,"
-         " \"threads_ran\": 1.97, \"gflops\": 99.5, \"peak_fraction\": 0.5},"
+         " \"threads_ran\": 1.97, \"gflops\": 99.5, \"peak_fraction\": 0.5,"
+         " \"flop\": 1e9, \"seconds_min\": 0.01, \"seconds_median\": 0.0101,"
+         " \"seconds_sd\": 0.004, \"doubts\": [\"spread\", \"load\"]},"
          " {\"suite\": \"gemm\", \"case\": \"a\", \"status\": \"crashed\", \"threads\": 2,"
          " \"provider\": \"blas\", \"provider_path\": \"/2\", \"message\": \"signal 6\"},"
          " {\"suite\": \"gemm\", \"case\": \"b\", \"status\": \"ok\", \"threads\": 2,"
          " \"provider\": \"blas\", \"provider_path\": \"/2\"}]}",
-         {"| provider | version/kernel | case | threads ran | GFLOP/s | % of peak | verdict    |\n",
-          "| blas 1   | B 1, Zen       | a    |       1.970 |   99.50 |      50.0 | verified   |\n"
-          "| blas 2   | -              | a    |           - |       - |         - | CRASHED    |\n"
-          "| blas 2   | -              | b    |           - |       - |         - | unverified |\n",
-          "\n- CRASHED: blas 2, a, threads 2: signal 6\n",
+         {"| GFLOP/s |  blas 1 |  blas 2 |\n", "| a       | 99.50 ? | CRASHED |\n",
+          "| provider | case |   ran |       median ± sd | GFLOP/s |  best | % of peak | verdict   "
+          " |\n"
+          "|:---------|:-----|------:|------------------:|--------:|------:|----------:|:----------"
+          "-|\n"
+          "| blas 1   | a    | 1.970 | 10.10 ± 4.00 ms ? |   99.50 | 100.0 |      50.0 | verified  "
+          " |\n"
+          "| blas 2   | a    |     - |           CRASHED |       - |     - |         - | CRASHED   "
+          " |\n"
+          "| blas 2   | b    |     - |                 - |       - |     - |         - | "
+          "unverified |\n",
+          "\n- ?: blas 1, a, threads 2: spread; load\n- CRASHED: blas 2, a, threads 2: signal 6\n",
           "\n- blas 1: B 1, Zen, /1\n- blas 2: /2\n"}},
         {"{\"suite\": \"threads\", \"records\": [{\"suite\": \"step\", \"case\": \"a\","
          " \"status\": \"ok\", \"threads\": 4, \"threads_ran\": 3.5, \"seconds_median\": 2,"
@@ -807,7 +826,7 @@ static const json_t *record_at(const json_t *report, size_t i)
     return json_array_get(json_object_get(report, "records"), i);
 }
 
-/* On both sides of the bound: cv of 3 % and 4 % make a noise of 10 %; of 0 %, the floor of 1 %. */
+/* On both sides of the bound: cv of 3 % and 4 % make a noise of e^0.1 - 1; of 0 %, the floor of 1 %. */
 static void test_verdicts(void **state)
 {
     (void)state;
@@ -823,6 +842,9 @@ static void test_verdicts(void **state)
         {1.0102, 0, 1, 0, 0.01, "faster"},
         {1, 0, 1.0099, 0.001, 0.01, "same (within noise)"},
         {1, 0.001, 1.0102, 0, 0.01, "slower"},
+        {2.7, 0.4, 1, 0.3, 1, "same (within noise)"}, /* below e */
+        {2.8, 0.4, 1, 0.3, 1, "faster"},
+        {1, 0.4, 2.7, 0.3, 1, "same (within noise)"},
         {4, -1, 1, 0.01, NAN, "unknown (too few samples)"},
         {4, 0.01, 1, -1, NAN, "unknown (too few samples)"},
         {0, 0, 1, 0.01, NAN, "unknown (too few samples)"},
@@ -836,10 +858,34 @@ static void test_verdicts(void **state)
         assert_number(record, "baseline_seconds_median", cases[i].old);
         if (!isnan(cases[i].noise)) {
             assert_number(record, "ratio", cases[i].old / cases[i].new);
-            assert_number(record, "noise", cases[i].noise);
+            assert_number(record, "noise", expm1(cases[i].noise));
         } else {
             assert_absent(record, "noise");
         }
+        json_decref(old);
+        json_decref(new);
+    }
+}
+
+/* Beyond noise, but under another peak. */
+static void test_other_machine(void **state)
+{
+    (void)state;
+    static const struct {
+        double peak;
+        const char *verdict;
+    } cases[] = {{100, "faster"},
+                 {115, "faster"},
+                 {117, "not comparable (peaks differ)"},
+                 {85, "not comparable (peaks differ)"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        json_t *old = measured(2, 0.01), *new = measured(1, 0.01);
+        json_t *record = json_array_get(json_object_get(new, "records"), 0);
+        json_t *before = json_array_get(json_object_get(old, "records"), 0);
+        json_object_set_new(record, "peak_gflops", json_real(cases[i].peak));
+        json_object_set_new(before, "peak_gflops", json_real(100));
+        assert_true(bench_compare(new, old, NULL));
+        assert_string_equal(bench_text(record, "verdict"), cases[i].verdict);
         json_decref(old);
         json_decref(new);
     }
@@ -920,21 +966,21 @@ static void test_compare_page(void **state)
         "- usable CPUs: now 4, in the baseline 2\n"
         "- p: now P 2, in the baseline P 1\n"
         "\n"
-        "Against the baseline of D. Speed is new over old; noise is twice the spread of the single "
-        "samples\nof both (standard deviation over median), at least 1 %: repetitions on a shared "
-        "machine are correlated,\nso the standard error would promise too much.\n"
+        "Against the baseline of D. Speed is new over old: between 1 / noise and noise it says "
+        "nothing. Noise\ncomes from twice the spread of the single samples of both, not from their "
+        "standard error: repetitions on a\nshared machine are correlated.\n"
         "\n"
-        "| provider | case | threads | baseline |         now ± sd |  speed | noise ± % | verdict "
+        "| provider | case | threads | baseline |         now ± sd |  speed |  noise | verdict "
         "|\n"
-        "|:---------|:-----|--------:|---------:|-----------------:|-------:|----------:|:--------"
+        "|:---------|:-----|--------:|---------:|-----------------:|-------:|-------:|:--------"
         "|\n"
-        "| p        | a    |       1 | 3.000 ms | 2.000 ± 0.020 ms | 1.500× |       2.8 | faster  "
+        "| p        | a    |       1 | 3.000 ms | 2.000 ± 0.020 ms | 1.500× | 1.029× | faster  "
         "|\n"
-        "| p        | b    |       1 |  1.000 s |             HUNG |      - |         - | broken  "
+        "| p        | b    |       1 |  1.000 s |             HUNG |      - |      - | broken  "
         "|\n"
-        "| p        | c    |       1 |        - |  1.000 ± 0.100 s |      - |         - | mended  "
+        "| p        | c    |       1 |        - |  1.000 ± 0.100 s |      - |      - | mended  "
         "|\n"
-        "| p        | d    |       1 |        - |  1.000 ± 0.100 s |      - |         - | new     "
+        "| p        | d    |       1 |        - |  1.000 ± 0.100 s |      - |      - | new     "
         "|\n"
         "\n"
         "Only in the baseline:\n"
@@ -969,6 +1015,7 @@ int main(void)
         IN_DIRECTORY(test_read_cut),
         IN_DIRECTORY(test_read_files),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_other_machine),
         cmocka_unit_test(test_partners),
         cmocka_unit_test(test_compare_page),
     };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -61,16 +62,59 @@ static bool split_path(struct gnuplot *plot, const char *path, char *message, si
     return true;
 }
 
-bool cli_gnuplot_accepts(const char *path, char *message, size_t size)
-{
-    struct gnuplot plot;
-    return split_path(&plot, path, message, size);
-}
-
 /* DIRECTORY/STEM.EXTENSION */
 static void path_of(const struct gnuplot *plot, const char *extension, char *out, size_t size)
 {
     snprintf(out, size, "%s/%s.%s", plot->directory, plot->stem, extension);
+}
+
+/* The first line of our scripts, by which they are known. */
+static const char signature[] =
+    "# gnuplot, run on this file in its directory, draws the picture again.\n";
+
+static bool is_ours(const char *script)
+{
+    char line[sizeof signature] = "";
+    FILE *file = fopen(script, "r");
+    if (!file) {
+        return false;
+    }
+    const bool same = fgets(line, sizeof line, file) && strcmp(line, signature) == 0;
+    fclose(file);
+    return same;
+}
+
+bool cli_gnuplot_accepts(const char *path, char *message, size_t size)
+{
+    struct gnuplot plot;
+    char data[PATH_SIZE], script[PATH_SIZE];
+    if (!split_path(&plot, path, message, size)) {
+        return false;
+    }
+    path_of(&plot, "dat", data, sizeof data);
+    path_of(&plot, "gp", script, sizeof script);
+    const bool data_there = access(data, F_OK) == 0, script_there = access(script, F_OK) == 0;
+    if ((data_there || script_there) && !is_ours(script)) {
+        snprintf(message, size,
+                 "%s would be replaced, and is not of an earlier picture: expected another name",
+                 script_there ? script : data);
+        return false;
+    }
+    return true;
+}
+
+bool cli_gnuplot_installed(void)
+{
+    const char *path = getenv("PATH");
+    for (const char *end; path; path = *end ? end + 1 : NULL) {
+        char program[PATH_SIZE];
+        end = path + strcspn(path, ":");
+        snprintf(program, sizeof program, "%.*s/gnuplot", (int)(end - path), path);
+        if (access(program, X_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool cli_gnuplot_open(struct gnuplot *plot, const char *path, char *message, size_t size)
@@ -178,8 +222,7 @@ size_t cli_gnuplot_lines(const char *text, size_t width, size_t *longest)
 void cli_gnuplot_page(struct gnuplot *plot, int width, int height)
 {
     FILE *out = plot->script;
-    fprintf(out, "# gnuplot, run on this file in its directory, draws the picture again.\n"
-                 "reset\nset encoding utf8\ndot = 1\n");
+    fprintf(out, "%sreset\nset encoding utf8\ndot = 1\n", signature);
     if (strcmp(plot->terminal, "svg") == 0) {
         fprintf(out,
                 "set terminal svg noenhanced size %d,%d font 'DejaVu Sans,12' "

@@ -23,9 +23,13 @@ struct gnuplot {
     const char *terminal; /* "svg" or "png" */
 };
 
-/* Whether a picture could be drawn there, judged by its name: to be asked before an hour of
- * measuring. False: the message says why. */
+/* Whether a picture could be drawn there, judged by its name, and by the data and script that lie
+ * there already, which must be those of an earlier picture: to be asked before an hour of measuring.
+ * False: the message says why. */
 bool cli_gnuplot_accepts(const char *path, char *message, size_t size);
+
+/* Whether there is a program gnuplot in PATH. */
+bool cli_gnuplot_installed(void);
 
 /* Opens both files. False: nothing was changed and the message says why. */
 bool cli_gnuplot_open(struct gnuplot *plot, const char *path, char *message, size_t size);

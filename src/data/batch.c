@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/parallel.h"
 #include "core/portability.h"
 #include "core/rng.h"
 
@@ -98,22 +99,37 @@ static inline size_t source_row(const struct batch_source *source, const uint32_
     return gm_dataset_row(source->dataset, order ? order[i] : i);
 }
 
-void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
-                     size_t rows, float *x, float *y)
+struct gather {
+    const struct batch_source *source;
+    const uint32_t *order;
+    size_t offset; /* of the batch in `order` */
+    float *x, *y;
+};
+
+static void gather_rows(const void *context, size_t first, size_t last)
 {
+    const struct gather *g = context;
+    const struct batch_source *source = g->source;
     const gemmlp_arrays *arrays = &source->dataset->storage->arrays;
     const size_t features = arrays->features, outputs = source->outputs;
-#pragma omp parallel for schedule(static) if (rows * (features + outputs) > SERIAL_ELEMENTS)
-    for (size_t i = 0; i < rows; i++) {
-        size_t row = source_row(source, order, first + i);
-        float *out = x + i * features;
-        if (i + ROWS_AHEAD < rows)
-            prefetch_row(arrays, source_row(source, order, first + i + ROWS_AHEAD));
+    for (size_t i = first; i < last; i++) {
+        const size_t row = source_row(source, g->order, g->offset + i);
+        float *out = g->x + i * features;
+        if (i + ROWS_AHEAD < last)
+            prefetch_row(arrays, source_row(source, g->order, g->offset + i + ROWS_AHEAD));
         if (arrays->x_u8)
             row_u8(arrays->x_u8 + row * features, source->factor, source->offset, features, out);
         else
             row_f32(arrays->x_f32 + row * features, source->factor, source->offset, features, out);
-        if (y)
-            gather_targets(arrays, row, outputs, y + i * outputs);
+        if (g->y)
+            gather_targets(arrays, row, outputs, g->y + i * outputs);
     }
+}
+
+void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
+                     size_t rows, float *x, float *y)
+{
+    const size_t width = source->dataset->storage->arrays.features + source->outputs;
+    const struct gather gather = {source, order, first, x, y};
+    gm_parallel(rows * width > SERIAL_ELEMENTS, rows, gather_rows, &gather);
 }

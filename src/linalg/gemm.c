@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/parallel.h"
 #include "linalg/blas_library.h"
 
 /* The kinds with one row each. Each CBLAS library is a row too; those stand first. */
@@ -126,25 +127,41 @@ void gm_gemm_release(struct gemm *gemm)
  * at most this many columns. Rows come whole where they are shorter. */
 enum { TILE_ELEMENTS = 4096, TILE_COLUMNS = 2048, SERIAL_ELEMENTS = 8192 };
 
+struct sweep {
+    const struct gemm_problem *problem;
+    const struct gemm_epilogue *epilogue;
+    unsigned char *c;
+    size_t size;          /* of an element */
+    size_t rows, columns; /* of a tile */
+    size_t across;        /* tiles in a row of C */
+};
+
+static void sweep_tiles(const void *context, size_t first, size_t last)
+{
+    const struct sweep *s = context;
+    const struct gemm_problem *p = s->problem;
+    for (size_t i = first; i < last; i++) {
+        const size_t row = i / s->across * s->rows, column = i % s->across * s->columns;
+        const struct gemm_tile tile = {
+            .c = s->c + (row * p->ldc + column) * s->size,
+            .ldc = p->ldc,
+            .row = row,
+            .column = column,
+            .rows = p->m - row < s->rows ? p->m - row : s->rows,
+            .columns = p->n - column < s->columns ? p->n - column : s->columns,
+        };
+        s->epilogue->apply(s->epilogue->context, &tile);
+    }
+}
+
 void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
                    const struct gemm_epilogue *epilogue)
 {
-    const size_t m = problem->m, n = problem->n, ldc = problem->ldc;
-    const size_t size = problem->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+    const size_t m = problem->m, n = problem->n;
     const size_t columns = n < TILE_COLUMNS ? n : TILE_COLUMNS;
     const size_t rows = TILE_ELEMENTS / columns ? TILE_ELEMENTS / columns : 1;
     const size_t across = (n + columns - 1) / columns, down = (m + rows - 1) / rows;
-#pragma omp parallel for schedule(static) if (m * n > SERIAL_ELEMENTS)
-    for (size_t i = 0; i < across * down; i++) {
-        size_t row = i / across * rows, column = i % across * columns;
-        struct gemm_tile tile = {
-            .c = (unsigned char *)c + (row * ldc + column) * size,
-            .ldc = ldc,
-            .row = row,
-            .column = column,
-            .rows = m - row < rows ? m - row : rows,
-            .columns = n - column < columns ? n - column : columns,
-        };
-        epilogue->apply(epilogue->context, &tile);
-    }
+    const size_t size = problem->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+    const struct sweep sweep = {problem, epilogue, c, size, rows, columns, across};
+    gm_parallel(m * n > SERIAL_ELEMENTS, across * down, sweep_tiles, &sweep);
 }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "core/parallel.h"
 #include "nn/vmath.h"
 
 /* y after label smoothing. */
@@ -234,10 +235,13 @@ static void output_row(const struct output *o, size_t row)
     o->cost[row] = cost;
 }
 
+static void output_rows(const void *output, size_t first, size_t last)
+{
+    for (size_t row = first; row < last; row++)
+        output_row(output, row);
+}
+
 void output_cost(const struct output *output)
 {
-    const size_t rows = output->rows;
-#pragma omp parallel for schedule(static) if (rows * output->n > 2048)
-    for (size_t row = 0; row < rows; row++)
-        output_row(output, row);
+    gm_parallel(output->rows * output->n > 2048, output->rows, output_rows, output);
 }

@@ -1,6 +1,7 @@
 /* pass.c: the passes over a mini-batch; see pass.h. */
 #include "nn/pass.h"
 
+#include "core/parallel.h"
 #include "core/rng.h"
 
 void pass_set_rows(struct pass *pass, size_t rows)
@@ -171,18 +172,33 @@ GM_KERNEL static void add_columns(size_t rows, size_t n, const real *delta, size
         sum[j] += block[j];
 }
 
+struct bias_gradient {
+    size_t rows, n_out;
+    const real *delta;
+    real alpha, beta, *g;
+};
+
+/* Blocks of SUM_COLUMNS columns. */
+static void sum_blocks(const void *context, size_t first_block, size_t last_block)
+{
+    const struct bias_gradient *c = context;
+    for (size_t block = first_block; block < last_block; block++) {
+        const size_t first = block * SUM_COLUMNS, left = c->n_out - first;
+        const size_t n = left < SUM_COLUMNS ? left : SUM_COLUMNS;
+        real sum[SUM_COLUMNS] = {0};
+        for (size_t row = 0; row < c->rows; row += SUM_ROWS)
+            add_columns(c->rows - row < SUM_ROWS ? c->rows - row : SUM_ROWS, n,
+                        c->delta + row * c->n_out + first, c->n_out, sum);
+        for (size_t j = first; j < first + n; j++)
+            c->g[j] = c->alpha * sum[j - first] + (c->beta != 0 ? c->beta * c->g[j] : 0);
+    }
+}
+
 void pass_bias_gradient(const struct pass *pass, size_t l, double alpha, double beta, real *g)
 {
-    const size_t n_out = pass->model->layers[l].n_out, rows = pass->rows;
-    const real *delta = pass->layers[l].delta;
-#pragma omp parallel for schedule(static) if (rows * n_out > 16384)
-    for (size_t first = 0; first < n_out; first += SUM_COLUMNS) {
-        const size_t n = n_out - first < SUM_COLUMNS ? n_out - first : SUM_COLUMNS;
-        real sum[SUM_COLUMNS] = {0};
-        for (size_t row = 0; row < rows; row += SUM_ROWS)
-            add_columns(rows - row < SUM_ROWS ? rows - row : SUM_ROWS, n,
-                        delta + row * n_out + first, n_out, sum);
-        for (size_t j = 0; j < n; j++)
-            g[first + j] = (real)alpha * sum[j] + (beta != 0 ? (real)beta * g[first + j] : 0);
-    }
+    const size_t n_out = pass->model->layers[l].n_out;
+    const struct bias_gradient context = {pass->rows,  n_out,      pass->layers[l].delta,
+                                          (real)alpha, (real)beta, g};
+    gm_parallel(pass->rows * n_out > 16384, (n_out + SUM_COLUMNS - 1) / SUM_COLUMNS, sum_blocks,
+                &context);
 }

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "core/parallel.h"
+
 size_t gm_argmax(size_t n, const float *x)
 {
     size_t best = 0;
@@ -20,15 +22,28 @@ void gm_tally_reset(struct tally *tally)
         tally->shift[j] = tally->sum[j] = 0;
 }
 
+struct predictions {
+    const float *a, *y;
+    size_t n;
+    size_t *correct;
+};
+
+static void count_correct(const void *context, size_t first, size_t last)
+{
+    const struct predictions *p = context;
+    size_t correct = 0;
+    for (size_t i = first; i < last; i++)
+        correct += p->y[i * p->n + gm_argmax(p->n, p->a + i * p->n)] > 0.5f;
+#pragma omp atomic
+    *p->correct += correct;
+}
+
 static void add_classes(struct tally *t, size_t rows, const float *a, const float *y,
                         size_t *confusion)
 {
     const size_t n = t->outputs;
-    size_t correct = 0;
-#pragma omp parallel for schedule(static) reduction(+ : correct) if (rows * n > 16384)
-    for (size_t i = 0; i < rows; i++)
-        correct += y[i * n + gm_argmax(n, a + i * n)] > 0.5f;
-    t->correct += correct;
+    const struct predictions predictions = {a, y, n, &t->correct};
+    gm_parallel(rows * n > 16384, rows, count_correct, &predictions);
     for (size_t i = 0; confusion && i < rows; i++)
         confusion[gm_argmax(n, y + i * n) * n + gm_argmax(n, a + i * n)]++;
 }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/parallel.h"
+
 /* ---- life ---- */
 
 static double or_default(double value, double fallback)
@@ -208,19 +210,25 @@ void optimizer_layer(struct optimizer *optimizer, const struct pass *pass, size_
         update(optimizer, &optimizer->biases, layer->b_at, layer->n_out);
 }
 
-static double global_norm(const struct optimizer *optimizer)
+static void square_parts(const void *context, size_t first, size_t last)
 {
-    const size_t size = optimizer->model->slab_size, parts = norm_parts(optimizer->model);
+    const struct optimizer *optimizer = context;
+    const size_t size = optimizer->model->slab_size;
     const real *g = optimizer->gradient;
-#pragma omp parallel for schedule(static) if (parts > 1)
-    for (size_t i = 0; i < parts; i++) {
-        size_t end = (i + 1) * NORM_PART < size ? (i + 1) * NORM_PART : size;
+    for (size_t i = first; i < last; i++) {
+        const size_t end = (i + 1) * NORM_PART < size ? (i + 1) * NORM_PART : size;
         double sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (size_t j = i * NORM_PART; j < end; j++)
             sum += (double)g[j] * (double)g[j];
         optimizer->norm_parts[i] = sum;
     }
+}
+
+static double global_norm(const struct optimizer *optimizer)
+{
+    const size_t parts = norm_parts(optimizer->model);
+    gm_parallel(parts > 1, parts, square_parts, optimizer);
     double sum = 0;
     for (size_t i = 0; i < parts; i++)
         sum += optimizer->norm_parts[i];
@@ -229,17 +237,31 @@ static double global_norm(const struct optimizer *optimizer)
 
 enum { SWEEP_PART = 4096 };
 
+struct sweep {
+    const struct optimizer *optimizer;
+    const struct update *update;
+    size_t offset, n; /* of the slabs */
+    real scale;       /* of the gradient */
+};
+
+static void sweep_parts(const void *context, size_t first_part, size_t last_part)
+{
+    const struct sweep *s = context;
+    for (size_t part = first_part; part < last_part; part++) {
+        const size_t first = part * SWEEP_PART, left = s->n - first;
+        const size_t count = left < SWEEP_PART ? left : SWEEP_PART;
+        real *g = s->optimizer->gradient + s->offset + first;
+        for (size_t i = 0; i < count; i++)
+            g[i] *= s->scale;
+        update(s->optimizer, s->update, s->offset + first, count);
+    }
+}
+
 static void sweep(const struct optimizer *optimizer, const struct update *u, size_t offset,
                   size_t n, real scale)
 {
-#pragma omp parallel for schedule(static) if (n > 4 * SWEEP_PART)
-    for (size_t first = 0; first < n; first += SWEEP_PART) {
-        const size_t count = n - first < SWEEP_PART ? n - first : SWEEP_PART;
-        real *g = optimizer->gradient + offset + first;
-        for (size_t i = 0; i < count; i++)
-            g[i] *= scale;
-        update(optimizer, u, offset + first, count);
-    }
+    const struct sweep context = {optimizer, u, offset, n, scale};
+    gm_parallel(n > 4 * SWEEP_PART, (n + SWEEP_PART - 1) / SWEEP_PART, sweep_parts, &context);
 }
 
 bool optimizer_end(struct optimizer *optimizer)

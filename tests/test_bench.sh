@@ -261,7 +261,8 @@ test_interrupt() {
     # one record is enough: the child of the second library hangs
     "$gemmlp" bench backends --provider "$(fake good),$(fake hang)" --m 4 --n 4 --k 4 -r 2 --rounds 1 --threads 1 \
         --format json >out 2>err &
-    sleep 5
+    until grep -qsa "libfake_han[g].so.--threads" /proc/[0-9]*/cmdline || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+    sleep 0.5
     kill -INT $!
     wait $!
     name="bench: Ctrl-C in backends"

@@ -7,6 +7,7 @@
 #include "bench.h"
 #include "cli/report.h"
 #include "fields.h"
+#include "linalg/planner.h"
 #include "report.h"
 #include "roof.h"
 #include "statistics.h"
@@ -256,6 +257,14 @@ static bool succeeded(const struct bench *bench, const struct bench_case *c)
     return false;
 }
 
+/* Without a name what training takes, too: a plan of all there are. */
+static gemmlp_status open_provider(const char *name, struct gemm_provider **provider,
+                                   gemmlp_error *error)
+{
+    return !name || strcmp(name, "auto") == 0 ? gm_planner_open("", provider, error)
+                                              : gm_gemm_open(name, provider, error);
+}
+
 int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case *run)
 {
     struct bench_case *cases = NULL;
@@ -267,7 +276,7 @@ int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case 
     if (code == EXIT_CODE_DONE && bench->options->list) {
         print_cases(cases, count);
     } else if (code == EXIT_CODE_DONE &&
-               gm_gemm_open(bench->options->provider, &provider, &error) != GEMMLP_OK) {
+               open_provider(bench->options->provider, &provider, &error) != GEMMLP_OK) {
         code = cli_failed(bench->command, &error);
     } else if (code == EXIT_CODE_DONE) {
         for (bench->round = 0; bench->round < bench->options->rounds; bench->round++) {

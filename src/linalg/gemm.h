@@ -99,6 +99,6 @@ void gm_gemm_release(struct gemm *gemm);
 void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
                    const struct gemm_epilogue *epilogue);
 
-extern const struct gemm_kind gm_gemm_cblas, gm_gemm_reference;
+extern const struct gemm_kind gm_gemm_cblas, gm_gemm_native, gm_gemm_reference;
 
 #endif

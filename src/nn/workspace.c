@@ -2,6 +2,7 @@
  * layer, prepared. */
 #include <stdlib.h>
 
+#include "linalg/planner.h"
 #include "nn/pass.h"
 
 static size_t widest(const struct model *model)
@@ -107,7 +108,7 @@ static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *prov
              l++)
             status = prepare_layer(&model->layers[l], pass->purpose == PASS_TRAIN, l == 0, provider,
                                    pass->row_counts[i], &pass->products[i][l], error);
-    return status;
+    return status == GEMMLP_OK ? gm_planner_save(provider, error) : status;
 }
 
 gemmlp_status pass_create(const struct model *model, const struct gemm_provider *provider,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cpu.h"
+#include "linalg/planner.h"
 
 enum { EVALUATION_ROWS = 1024, MAX_THREADS = 4096 };
 
@@ -17,7 +18,9 @@ gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "threads must be from 1 to %d, found %d",
                        MAX_THREADS, c->threads);
     *threads = c->threads ? c->threads : gemmlp_default_threads();
-    return gm_gemm_open(c->provider, provider, error);
+    const bool automatic = !c->provider || strcmp(c->provider, "auto") == 0;
+    return automatic && c->plan ? gm_planner_open(c->plan, provider, error)
+                                : gm_gemm_open(c->provider, provider, error);
 }
 
 gemmlp_status gm_evaluator_create(const gemmlp_model *model, const gemmlp_dataset *dataset,

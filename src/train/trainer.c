@@ -315,9 +315,9 @@ void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *set
     settings->schedule_epochs = trainer->schedule.epochs;
     settings->batch = trainer->settings.batch;
     settings->class_weights = NULL;
-    settings->compute =
-        (gemmlp_compute){trainer->threads, trainer->provider_by_path ? trainer->provider->path
-                                                                     : trainer->provider->name};
+    settings->compute = (gemmlp_compute){
+        .threads = trainer->threads,
+        .provider = trainer->provider_by_path ? trainer->provider->path : trainer->provider->name};
 }
 
 void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress)

@@ -1,0 +1,273 @@
+/* gemm_native.c: gemmlp's own matrix products: tiles in registers, blocks in the caches, the epilogue on
+ * what is still there, one parallel region.
+ *
+ * C is cut into one rectangle for each thread, a rectangle into blocks of rows:
+ *
+ *   for each block of rows of A and C          (as much of A as L2 holds; packed where it pays)
+ *     for each block of k                      (a panel of B in L1)
+ *       for each strip of columns              native_kernels.h; after the last block of k the
+ *                                              epilogue on the strip, which is in L2
+ *
+ * (After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.) The
+ * order in which an element of C is summed does not depend on how C is cut: the bits are the same on
+ * any number of threads. */
+#define _POSIX_C_SOURCE 200809L
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/checked.h"
+#include "linalg/gemm.h"
+#include "linalg/native_kernels.h"
+
+enum {
+    L1_BYTES = 32 << 10,
+    A_BYTES = 256 << 10, /* of L2, for a block of A */
+    OUTER_DEPTH = 256,   /* of a block of k: a panel of B is half of L1 */
+    DOT_DEPTH = 1024,
+    STRIP = 512,                                    /* columns */
+    PANEL_BYTES = 2 * 2 * 16 * OUTER_DEPTH * sizeof(float), /* of two of the widest panels */
+    DOT_ROWS_MAX = 48, /* more rows of A than this pay for transposing panels of B */
+    LINE = 64,
+    PAGE = 4096,
+    REUSE = 8 /* times that something must be read again for packing it to pay */
+};
+/* Below this a second thread takes longer to wake than it saves. */
+static const double SERIAL_FLOP = 5e5;
+
+struct native_plan {
+    const struct native_kernels *kernels;
+    bool dot;               /* of rows of A and rows of B, else outer */
+    bool pack_a, pack_panel;
+    size_t depth;           /* of a block of k */
+    size_t rows;            /* of a block of A */
+    size_t strip;           /* columns that are computed before the epilogue */
+    size_t row_unit, column_unit; /* of the kernel's tiles: where C may be cut */
+    size_t threads;         /* that there is scratch for */
+    size_t scratch_bytes;   /* of each */
+    unsigned char *scratch; /* panels of B, then the packed block of A */
+};
+
+/* ---- the plan ---- */
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+static size_t at_most(size_t n, size_t limit)
+{
+    return n < limit ? n : limit;
+}
+
+/* n in equal parts of at most `limit`, rounded up to the unit. */
+static size_t part(size_t n, size_t limit, size_t unit)
+{
+    const size_t parts = (n + limit - 1) / limit;
+    return round_up((n + parts - 1) / parts, unit);
+}
+
+/* Rows this far apart fall into the same sets of a cache. */
+static bool collides(size_t ld)
+{
+    return ld * sizeof(float) % PAGE == 0;
+}
+
+static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p)
+{
+    const struct native_kernels *kernels = plan->kernels;
+    plan->dot = p->transpose_b && !p->transpose_a && p->m < DOT_ROWS_MAX;
+    plan->row_unit = plan->dot ? 4 : kernels->rows;
+    plan->column_unit = plan->dot ? 3 : kernels->columns;
+    plan->depth = part(p->k, plan->dot ? DOT_DEPTH : OUTER_DEPTH, LINE / sizeof(float));
+    plan->rows = part(p->m, at_most(A_BYTES / (plan->depth * sizeof(float)), 4096), plan->row_unit);
+    plan->strip = round_up(STRIP, plan->column_unit);
+    const size_t panels = p->n / plan->column_unit, tiles = p->m / plan->row_unit;
+    if (plan->dot) {
+        plan->pack_a = collides(p->lda) && plan->rows * plan->depth * sizeof(float) > L1_BYTES;
+    } else {
+        plan->pack_a = panels > REUSE && (p->transpose_a || collides(p->lda) ||
+                                          p->k > OUTER_DEPTH);
+        plan->pack_panel = tiles > REUSE && plan->depth * LINE > L1_BYTES / 4;
+    }
+}
+
+static gemmlp_status prepare(const struct gemm_provider *provider,
+                             const struct gemm_problem *problem, void **out, gemmlp_error *error)
+{
+    if (problem->precision != GEMM_F32)
+        return gm_fail(error, GEMMLP_UNSUPPORTED,
+                       "the provider native multiplies f32 only, found f64");
+    struct native_plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return gm_fail_memory(error, "a matrix product", sizeof *plan);
+    plan->kernels = provider->context;
+    plan->threads = (size_t)omp_get_max_threads();
+    choose_blocks(plan, problem);
+    size_t bytes = plan->pack_a ? plan->rows * plan->depth * sizeof(float) : 0;
+    plan->scratch_bytes = round_up(PANEL_BYTES + bytes, PAGE);
+    void *scratch = NULL;
+    if (!gm_mul(plan->threads, plan->scratch_bytes, &bytes) ||
+        posix_memalign(&scratch, PAGE, bytes) != 0) {
+        free(plan);
+        return gm_fail_memory(error, "the scratch of a matrix product", bytes);
+    }
+    plan->scratch = scratch;
+    *out = plan;
+    return GEMMLP_OK;
+}
+
+static void release(void *pointer)
+{
+    struct native_plan *plan = pointer;
+    if (plan)
+        free(plan->scratch);
+    free(plan);
+}
+
+/* ---- one thread ---- */
+
+struct call {
+    const struct gemm *gemm;
+    double alpha, beta;
+    const float *a, *b;
+    float *c;
+    const struct gemm_epilogue *epilogue;
+};
+
+/* first <= i < last */
+struct range {
+    size_t first, last;
+};
+
+/* A block of rows over a block of k, all columns of the range; `last`: nothing is added later. */
+static void multiply_block(const struct call *call, struct native_block *block, struct range rows,
+                           struct range columns, bool last)
+{
+    const struct native_plan *plan = call->gemm->plan;
+    const struct gemm_problem *p = &call->gemm->problem;
+    const float *b = block->b;
+    for (size_t j = columns.first; j < columns.last; j += plan->strip) {
+        block->n = at_most(columns.last - j, plan->strip);
+        block->b = b + j * block->b_column;
+        block->c = call->c + rows.first * p->ldc + j;
+        if (plan->dot)
+            plan->kernels->dot(block);
+        else
+            plan->kernels->outer(block);
+        if (last && call->epilogue) {
+            const struct gemm_tile tile = {.c = block->c,
+                                           .ldc = p->ldc,
+                                           .row = rows.first,
+                                           .column = j,
+                                           .rows = block->m,
+                                           .columns = block->n};
+            call->epilogue->apply(call->epilogue->context, &tile);
+        }
+    }
+}
+
+static void multiply_rectangle(const struct call *call, struct range rows, struct range columns,
+                               unsigned char *scratch)
+{
+    const struct native_plan *plan = call->gemm->plan;
+    const struct gemm_problem *p = &call->gemm->problem;
+    const size_t a_row = p->transpose_a ? 1 : p->lda, a_step = p->transpose_a ? p->lda : 1;
+    const size_t b_step = p->transpose_b ? 1 : p->ldb, b_column = p->transpose_b ? p->ldb : 1;
+    float *packed = (float *)(void *)(scratch + PANEL_BYTES);
+    for (size_t i = rows.first; i < rows.last; i += plan->rows) {
+        const struct range block_rows = {i, i + at_most(rows.last - i, plan->rows)};
+        for (size_t l = 0; l < p->k; l += plan->depth) {
+            struct native_block block = {.m = block_rows.last - i,
+                                         .k = at_most(p->k - l, plan->depth),
+                                         .a = call->a + i * a_row + l * a_step,
+                                         .a_row = a_row,
+                                         .a_step = a_step,
+                                         .b = call->b + l * b_step,
+                                         .b_step = b_step,
+                                         .b_column = b_column,
+                                         .panel = (float *)(void *)scratch,
+                                         .pack_panel = plan->pack_panel,
+                                         .alpha = (float)call->alpha,
+                                         .beta = l == 0 ? (float)call->beta : 1,
+                                         .ldc = p->ldc};
+            if (plan->pack_a)
+                plan->kernels->pack_a(&block, plan->dot, packed);
+            multiply_block(call, &block, block_rows, columns, l + plan->depth >= p->k);
+        }
+    }
+}
+
+/* ---- all threads ---- */
+
+/* Part `index` of `parts` of 0 … n - 1, cut at multiples of the unit. */
+static struct range share(size_t n, size_t unit, size_t index, size_t parts)
+{
+    const size_t units = (n + unit - 1) / unit;
+    const struct range range = {units * index / parts * unit, units * (index + 1) / parts * unit};
+    return (struct range){at_most(range.first, n), at_most(range.last, n)};
+}
+
+/* How many parts the rows are cut into, the columns then into threads / that: those of least
+ * circumference, for A and B are read along it. */
+static size_t cuts_of_rows(const struct gemm_problem *p, size_t threads)
+{
+    size_t best = 1;
+    double least = (double)p->m + (double)p->n * (double)threads;
+    for (size_t cuts = 1; cuts <= threads; cuts++) {
+        const double down = (double)p->m / (double)cuts;
+        const double across = (double)p->n / (double)(threads / cuts);
+        if (threads % cuts == 0 && down + across < least) {
+            least = down + across;
+            best = cuts;
+        }
+    }
+    return best;
+}
+
+static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
+                void *c, const struct gemm_epilogue *epilogue)
+{
+    const struct native_plan *plan = gemm->plan;
+    const struct gemm_problem *p = &gemm->problem;
+    const struct call call = {gemm, alpha, beta, a, b, c, epilogue};
+    const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
+    const size_t threads = at_most((size_t)omp_get_max_threads(), plan->threads);
+    if (threads == 1 || flop < SERIAL_FLOP) {
+        multiply_rectangle(&call, (struct range){0, p->m}, (struct range){0, p->n}, plan->scratch);
+        return;
+    }
+#pragma omp parallel num_threads((int)threads)
+    {
+        /* As many as there are may be fewer than were asked for. */
+        const size_t team = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
+        const size_t down = cuts_of_rows(p, team), across = team / down;
+        const struct range rows = share(p->m, plan->row_unit, thread / across, down);
+        const struct range columns = share(p->n, plan->column_unit, thread % across, across);
+        multiply_rectangle(&call, rows, columns, plan->scratch + thread * plan->scratch_bytes);
+    }
+}
+
+/* ---- the provider ---- */
+
+static gemmlp_status open_native(const char *spec, struct gemm_provider *provider,
+                                 gemmlp_error *error)
+{
+    const struct native_kernels *kernels = gm_native_kernels_at(0);
+    (void)spec;
+    (void)error;
+    snprintf(provider->name, sizeof provider->name, "%s", provider->kind->name);
+    snprintf(provider->version, sizeof provider->version, "gemmlp %s", GEMMLP_VERSION);
+    snprintf(provider->kernel, sizeof provider->kernel, "%s", kernels->name);
+    provider->context = (void *)(uintptr_t)kernels;
+    return GEMMLP_OK;
+}
+
+const struct gemm_kind gm_gemm_native = {
+    .name = "native",
+    .description = "gemmlp's own kernels, the epilogue on each block while it is in cache",
+    .open = open_native,
+    .prepare = prepare,
+    .run = run,
+    .release = release,
+};

@@ -1,0 +1,383 @@
+/* native_body.h: the kernels of native_kernels.h; included once for each instruction set by
+ * native_kernels.c, which defines
+ *
+ *   NAME(x)              the name of this copy
+ *   TARGET               attributes of its functions
+ *   LANES                floats of a vector: 4, 8 or 16
+ *   ROWS                 of the outer kernel's tile, which is 2 LANES wide: 2 ROWS + 3 registers
+ *   DOT_ROWS             of the dot kernel's tile, which has 3 columns: 3 DOT_ROWS + 4 registers
+ */
+typedef float NAME(vector)
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef float NAME(four)
+    __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef int32_t NAME(bits)
+    __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
+
+#define VECTOR        NAME(vector)
+#define FOUR          NAME(four)
+#define LOAD(address) (*(const VECTOR *)(address))
+#define FOUR_AT(address) (*(FOUR *)(address))
+#define COLUMNS       (2 * LANES)
+#define INLINE        TARGET static inline __attribute__((always_inline))
+
+/* ---- outer ---- */
+
+/* One tile; rows is known when this is compiled, and one of a_row and a_step, so that all sums are in
+ * registers. */
+INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row, size_t a_step,
+                             const float *b, size_t b_step, float alpha, float beta, float *c,
+                             size_t ldc)
+{
+    VECTOR sum[ROWS][2];
+    for (size_t i = 0; i < rows; i++) {
+        sum[i][0] = sum[i][1] = (VECTOR){0};
+        GM_PREFETCH(c + i * ldc); /* wanted after the sums */
+        GM_PREFETCH(c + i * ldc + COLUMNS - 1);
+    }
+    for (size_t p = 0; p < k; p++) {
+        const VECTOR b0 = LOAD(b), b1 = LOAD(b + LANES);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++) {
+            sum[i][0] += a[i * a_row] * b0;
+            sum[i][1] += a[i * a_row] * b1;
+        }
+        if (a_row == 1)
+            GM_PREFETCH(a + 32 * a_step);
+        a += a_step;
+        b += b_step;
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++) {
+        VECTOR *row = (VECTOR *)(c + i * ldc);
+        row[0] = beta != 0 ? alpha * sum[i][0] + beta * row[0] : alpha * sum[i][0];
+        row[1] = beta != 0 ? alpha * sum[i][1] + beta * row[1] : alpha * sum[i][1];
+    }
+}
+
+#define OUTER_CASE(n)                                                                              \
+    case n:                                                                                        \
+        if (a_row == 1)                                                                            \
+            NAME(outer_tile)(n, k, a, 1, a_step, b, b_step, alpha, beta, c, ldc);                  \
+        else                                                                                       \
+            NAME(outer_tile)(n, k, a, a_row, 1, b, b_step, alpha, beta, c, ldc);                   \
+        break;
+
+/* The tile at the lower edge. */
+TARGET static void NAME(outer_edge)(size_t rows, size_t k, const float *a, size_t a_row,
+                                    size_t a_step, const float *b, size_t b_step, float alpha,
+                                    float beta, float *c, size_t ldc)
+{
+    switch (rows) {
+        OUTER_CASE(1)
+        OUTER_CASE(2)
+        OUTER_CASE(3)
+        OUTER_CASE(4)
+        OUTER_CASE(5)
+        OUTER_CASE(6)
+#if ROWS > 7
+        OUTER_CASE(7)
+        OUTER_CASE(8)
+        OUTER_CASE(9)
+        OUTER_CASE(10)
+        OUTER_CASE(11)
+        OUTER_CASE(12)
+        OUTER_CASE(13)
+#endif
+    }
+}
+
+/* Rows first … last - 1 of a panel of B of full width, to the same place in `packed`. */
+INLINE void NAME(copy_rows)(const float *b, size_t b_step, size_t first, size_t last, float *packed)
+{
+    for (size_t p = first; p < last; p++) {
+        VECTOR *to = (VECTOR *)(packed + p * COLUMNS);
+        to[0] = LOAD(b + p * b_step);
+        to[1] = LOAD(b + p * b_step + LANES);
+    }
+}
+
+/* All rows of a panel of B that has its full width; a_tile: from one tile of rows of A to the next.
+ * Meanwhile the panel `next` is packed into `packed` (NULL: none), a few rows after each tile, for
+ * its rows are too far apart for the processor to foresee, and so many at once would push one
+ * another out of a cache; each is fetched a tile ahead. */
+TARGET static void NAME(outer_panel)(const struct native_block *t, const float *a, size_t a_tile,
+                                     const float *b, size_t b_step, const float *next,
+                                     float *packed, float alpha, float beta, float *c, size_t ldc)
+{
+    const size_t lines = packed ? t->k * ROWS / t->m + 1 : 0;
+    size_t i = 0, p = 0;
+    for (; i + ROWS <= t->m; i += ROWS, a += a_tile, c += ROWS * ldc) {
+        const size_t end = p + lines < t->k ? p + lines : t->k;
+        if (packed) {
+            NAME(copy_rows)(next, t->b_step, p, end, packed);
+            for (p = end; p < end + lines && p < t->k; p++)
+                GM_PREFETCH(next + p * t->b_step);
+            p = end;
+        }
+        if (t->a_row == 1)
+            NAME(outer_tile)(ROWS, t->k, a, 1, t->a_step, b, b_step, alpha, beta, c, ldc);
+        else
+            NAME(outer_tile)(ROWS, t->k, a, t->a_row, 1, b, b_step, alpha, beta, c, ldc);
+    }
+    if (packed)
+        NAME(copy_rows)(next, t->b_step, p, t->k, packed);
+    if (i < t->m)
+        NAME(outer_edge)(t->m - i, t->k, a, t->a_row, t->a_step, b, b_step, alpha, beta, c, ldc);
+}
+
+/* Four rows of four elements, `step` apart, become columns, COLUMNS apart. */
+INLINE void NAME(transpose)(const float *from, size_t step, float *to)
+{
+    const FOUR a = *(const FOUR *)from, b = *(const FOUR *)(from + step);
+    const FOUR c = *(const FOUR *)(from + 2 * step), d = *(const FOUR *)(from + 3 * step);
+    const FOUR ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    const FOUR ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const FOUR cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const FOUR cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    FOUR_AT(to) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    FOUR_AT(to + COLUMNS) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    FOUR_AT(to + 2 * COLUMNS) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    FOUR_AT(to + 3 * COLUMNS) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* packed (k x COLUMNS) <- columns j … of B, the missing ones 0. */
+TARGET static void NAME(pack_panel)(const struct native_block *t, size_t j, float *packed)
+{
+    const size_t columns = t->n - j < COLUMNS ? t->n - j : COLUMNS;
+    const float *b = t->b + j * t->b_column;
+    size_t p = 0;
+    if (columns == COLUMNS && t->b_column == 1) {
+        NAME(copy_rows)(b, t->b_step, 0, t->k, packed);
+        return;
+    }
+    if (columns == COLUMNS && t->b_step == 1) {
+        for (; p + 4 <= t->k; p += 4)
+#pragma GCC unroll 8
+            for (size_t l = 0; l < COLUMNS; l += 4)
+                NAME(transpose)(b + l * t->b_column + p, t->b_column, packed + p * COLUMNS + l);
+    }
+    for (; p < t->k; p++)
+        for (size_t l = 0; l < COLUMNS; l++)
+            packed[p * COLUMNS + l] = l < columns ? b[p * t->b_step + l * t->b_column] : 0;
+}
+
+/* The last panel, of less than the full width: into a tile of its own, then what there is of it to
+ * C. */
+TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_tile,
+                                      const float *panel, size_t j)
+{
+    const size_t columns = t->n - j;
+    const float alpha = t->alpha, beta = t->beta;
+    const float *a = t->a;
+    struct native_block rows = *t;
+    for (size_t i = 0; i < t->m; i += ROWS, a += a_tile) {
+        float tile[ROWS * COLUMNS];
+        rows.m = t->m - i < ROWS ? t->m - i : ROWS;
+        NAME(outer_panel)(&rows, a, a_tile, panel, COLUMNS, NULL, NULL, 1, 0, tile,
+                          COLUMNS);
+        for (size_t r = 0; r < rows.m; r++) {
+            float *c = t->c + (i + r) * t->ldc + j;
+            for (size_t l = 0; l < columns; l++)
+                c[l] = alpha * tile[r * COLUMNS + l] + (beta != 0 ? beta * c[l] : 0);
+        }
+    }
+}
+
+TARGET static void NAME(outer)(const struct native_block *t)
+{
+    const size_t a_tile = t->a_tile ? t->a_tile : ROWS * t->a_row;
+    const bool transposed = t->b_column != 1;
+    float *panel = t->panel, *other = t->panel + t->k * COLUMNS;
+    bool packed = false; /* panel j, already */
+    for (size_t j = 0; j < t->n; j += COLUMNS) {
+        const bool narrow = t->n - j < COLUMNS;
+        const bool pack = narrow || transposed || t->pack_panel;
+        const bool ahead = t->pack_panel && !transposed && j + 2 * COLUMNS <= t->n;
+        if (pack && !packed)
+            NAME(pack_panel)(t, j, panel);
+        if (narrow)
+            NAME(outer_narrow)(t, a_tile, panel, j);
+        else
+            NAME(outer_panel)(t, t->a, a_tile, pack ? panel : t->b + j, pack ? COLUMNS : t->b_step,
+                              t->b + j + COLUMNS, ahead ? other : NULL, t->alpha, t->beta,
+                              t->c + j, t->ldc);
+        packed = ahead;
+        if (ahead) {
+            float *swapped = panel;
+            panel = other;
+            other = swapped;
+        }
+    }
+}
+
+TARGET static void NAME(pack_a)(struct native_block *t, bool dot, float *packed)
+{
+    float *to = packed;
+    for (size_t i = 0; dot && i < t->m; i++, to += t->k)
+        memcpy(to, t->a + i * t->a_row, t->k * sizeof *to);
+    for (size_t i = 0; !dot && i < t->m; i += ROWS) {
+        const float *a = t->a + i * t->a_row;
+        const size_t rows = t->m - i < ROWS ? t->m - i : ROWS;
+        for (size_t p = 0; p < t->k; p++, to += ROWS)
+            for (size_t r = 0; r < rows; r++)
+                to[r] = a[r * t->a_row + p * t->a_step];
+    }
+    t->a = packed;
+    t->a_row = dot ? t->k : 1;
+    t->a_step = dot ? 1 : ROWS;
+    t->a_tile = dot ? 0 : t->k * ROWS;
+}
+
+/* ---- dot ---- */
+
+/* The sums of a vector's lanes, of four vectors at once. */
+INLINE FOUR NAME(quarter)(VECTOR v)
+{
+#if LANES == 4
+    return (FOUR)v;
+#elif LANES == 8
+    return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+    return (__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7)) +
+           (__builtin_shufflevector(v, v, 8, 9, 10, 11) +
+            __builtin_shufflevector(v, v, 12, 13, 14, 15));
+#endif
+}
+
+INLINE FOUR NAME(sums)(VECTOR v0, VECTOR v1, VECTOR v2, VECTOR v3)
+{
+    const FOUR a = NAME(quarter)(v0), b = NAME(quarter)(v1);
+    const FOUR c = NAME(quarter)(v2), d = NAME(quarter)(v3);
+    const FOUR ab =
+        __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const FOUR cd =
+        __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
+           __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+/* The last `count` < LANES elements of a row of k, in any lanes, the others 0. */
+INLINE VECTOR NAME(tail)(const float *row, size_t k, size_t count)
+{
+    if (k >= LANES) /* the last LANES, without those that have been taken already */
+        return (VECTOR)((NAME(bits)) LOAD(row + k - LANES) &
+                        *(const NAME(bits) *)(last_lanes + 16 - LANES + count));
+    VECTOR v = {0};
+    for (size_t l = 0; l < count; l++)
+        v[l] = row[l];
+    return v;
+}
+
+INLINE void NAME(dot_step)(size_t rows, size_t columns, VECTOR sum[DOT_ROWS][3], const VECTOR *b,
+                           const VECTOR *a)
+{
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 3
+        for (size_t j = 0; j < columns; j++)
+            sum[i][j] += a[i] * b[j];
+}
+
+/* One tile; rows and columns are known when this is compiled. */
+INLINE void NAME(dot_tile)(size_t rows, size_t columns, const struct native_block *t,
+                           const float *a, const float *b, float *c)
+{
+    const float alpha = t->alpha, beta = t->beta;
+    const size_t whole = t->k - t->k % LANES;
+    VECTOR sum[DOT_ROWS][3];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < DOT_ROWS; i++)
+        sum[i][0] = sum[i][1] = sum[i][2] = (VECTOR){0};
+    for (size_t p = 0; p < whole; p += LANES) {
+        VECTOR y[3], x[DOT_ROWS];
+#pragma GCC unroll 3
+        for (size_t j = 0; j < columns; j++)
+            y[j] = LOAD(b + j * t->b_column + p);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < rows; i++)
+            x[i] = LOAD(a + i * t->a_row + p);
+        NAME(dot_step)(rows, columns, sum, y, x);
+    }
+    if (whole < t->k) {
+        VECTOR y[3], x[DOT_ROWS];
+        for (size_t j = 0; j < columns; j++)
+            y[j] = NAME(tail)(b + j * t->b_column, t->k, t->k - whole);
+        for (size_t i = 0; i < rows; i++)
+            x[i] = NAME(tail)(a + i * t->a_row, t->k, t->k - whole);
+        NAME(dot_step)(rows, columns, sum, y, x);
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i += 4)
+#pragma GCC unroll 3
+        for (size_t j = 0; j < columns; j++) {
+            const FOUR s = NAME(sums)(sum[i][j], sum[i + 1][j], sum[i + 2][j], sum[i + 3][j]);
+            for (size_t r = i; r < i + 4 && r < rows; r++) {
+                float *to = c + r * t->ldc + j;
+                *to = beta != 0 ? alpha * s[r - i] + beta * *to : alpha * s[r - i];
+            }
+        }
+}
+
+#define DOT_CASE(rows)                                                                             \
+    case rows:                                                                                     \
+        if (columns == 3)                                                                          \
+            NAME(dot_tile)(rows, 3, t, a, b, c);                                                   \
+        else if (columns == 2)                                                                     \
+            NAME(dot_tile)(rows, 2, t, a, b, c);                                                   \
+        else                                                                                       \
+            NAME(dot_tile)(rows, 1, t, a, b, c);                                                   \
+        break;
+
+TARGET static void NAME(dot_edge)(size_t rows, size_t columns, const struct native_block *t,
+                                  const float *a, const float *b, float *c)
+{
+    switch (rows) {
+        DOT_CASE(1)
+        DOT_CASE(2)
+        DOT_CASE(3)
+        DOT_CASE(4)
+#if DOT_ROWS > 4
+        DOT_CASE(5)
+        DOT_CASE(6)
+        DOT_CASE(7)
+        DOT_CASE(8)
+#endif
+    }
+}
+
+/* Tiles differ by one row or column at most, for a tile of one row has too few sums to keep the
+ * multipliers busy: 10 rows are 4 + 3 + 3. */
+TARGET static void NAME(dot)(const struct native_block *t)
+{
+    const size_t across = (t->n + 2) / 3, down = (t->m + DOT_ROWS - 1) / DOT_ROWS;
+    for (size_t q = 0, j = 0; q < across; q++) {
+        const size_t columns = (t->n - j + across - q - 1) / (across - q);
+        const float *b = t->b + j * t->b_column;
+        for (size_t r = 0, i = 0; r < down; r++) {
+            const size_t rows = (t->m - i + down - r - 1) / (down - r);
+            const float *a = t->a + i * t->a_row;
+            float *c = t->c + i * t->ldc + j;
+            if (rows == DOT_ROWS && columns == 3)
+                NAME(dot_tile)(DOT_ROWS, 3, t, a, b, c);
+            else
+                NAME(dot_edge)(rows, columns, t, a, b, c);
+            i += rows;
+        }
+        j += columns;
+    }
+}
+
+#undef VECTOR
+#undef FOUR
+#undef LOAD
+#undef FOUR_AT
+#undef COLUMNS
+#undef INLINE
+#undef OUTER_CASE
+#undef DOT_CASE
+#undef NAME
+#undef TARGET
+#undef LANES
+#undef ROWS
+#undef DOT_ROWS

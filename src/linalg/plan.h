@@ -1,0 +1,40 @@
+/* plan.h: which provider, on how many threads, is to compute which product: what the planner
+ * (planner.h) has found, and the file that keeps it from run to run.
+ *
+ * The file holds one JSON object: {"gemmlp_plan": 1, "choices": [...]}, each choice with the
+ * machine and the versions that it was found on. Those of other machines are kept, not used. */
+#ifndef GM_PLAN_H
+#define GM_PLAN_H
+
+#include "linalg/gemm.h"
+
+struct plan_choice {
+    struct gemm_problem problem; /* leading dimensions 0: they are not told apart */
+    int limit;                   /* threads there were to choose from */
+    char provider[32];
+    int threads;
+    double seconds; /* of the product when it was timed; of a smaller one where `shrunk` */
+    bool shrunk;
+};
+
+struct plan {
+    char machine[512]; /* CPU and versions */
+    struct plan_choice *choices;
+    size_t count;
+    bool changed; /* since it was read */
+};
+
+/* Fills in the machine: this one, and the provider's versions. */
+void gm_plan_machine(struct plan *plan, const struct gemm_provider *provider);
+/* Reads the choices for the plan's machine; there are none where there is no file. */
+gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *error);
+/* Replaces the file: these choices, and those of the file that are for other machines or products.
+ * Makes its directory. */
+gemmlp_status gm_plan_write(struct plan *plan, const char *path, gemmlp_error *error);
+/* NULL: none yet. */
+const struct plan_choice *gm_plan_find(const struct plan *plan, const struct gemm_problem *problem,
+                                       int limit);
+gemmlp_status gm_plan_add(struct plan *plan, const struct plan_choice *choice, gemmlp_error *error);
+void gm_plan_free(struct plan *plan);
+
+#endif

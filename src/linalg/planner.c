@@ -1,0 +1,329 @@
+/* planner.c: see planner.h. */
+#define _GNU_SOURCE
+#include "linalg/planner.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cpu.h"
+
+enum { PROVIDERS = 4 };
+
+struct planner {
+    struct gemm_provider *providers[PROVIDERS];
+    size_t count;
+    struct plan plan;
+    char path[4096];
+};
+
+/* A prepared product: the inner one, and the threads that it is to run on. */
+struct planned {
+    struct gemm inner;
+    int threads; /* 0: all there are */
+};
+
+/* ---- timing ---- */
+
+/* A product larger than this is timed on fewer examples, and with sides of at most MAX_SIDE, so that
+ * a network is planned in well under a second and its plan takes no memory to speak of. */
+static const double MAX_FLOP = 5e8;
+enum { MAX_SIDE = 4096, MIN_SIDE = 64, REPEATS = 5 };
+/* Short products repeat until a clock can tell them apart; long ones until this has passed. */
+static const double SAMPLE_SECONDS = 2e-4, CANDIDATE_SECONDS = 1e-2;
+/* One thread is tried below this: above it, two or more are faster everywhere. */
+static const double ONE_THREAD_FLOP = 2e7;
+
+static size_t at_most(size_t n, size_t limit)
+{
+    return n < limit ? n : limit;
+}
+
+/* The product that is timed in place of `problem`: rows as close together as can be. Examples are the
+ * rows of op(A) and C, in a gradient (op(A) = A^T) what is summed over. */
+static struct gemm_problem timed_problem(const struct gemm_problem *problem)
+{
+    struct gemm_problem p = *problem;
+    p.m = at_most(p.m, MAX_SIDE);
+    p.n = at_most(p.n, MAX_SIDE);
+    p.k = at_most(p.k, MAX_SIDE);
+    size_t *examples = p.transpose_a ? &p.k : &p.m;
+    while (2.0 * (double)p.m * (double)p.n * (double)p.k > MAX_FLOP && *examples > MIN_SIDE)
+        *examples = *examples / 2 > MIN_SIDE ? *examples / 2 : MIN_SIDE;
+    p.lda = p.transpose_a ? p.m : p.k;
+    p.ldb = p.transpose_b ? p.k : p.n;
+    p.ldc = p.n;
+    return p;
+}
+
+struct operands {
+    void *a, *b, *c;
+};
+
+static gemmlp_status make_operands(const struct gemm_problem *p, struct operands *o,
+                                   gemmlp_error *error)
+{
+    const size_t size = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+    const size_t elements = p->m * p->k + p->k * p->n + p->m * p->n;
+    o->a = calloc(elements, size);
+    if (!o->a)
+        return gm_fail_memory(error, "the planner's operands", elements * size);
+    o->b = (unsigned char *)o->a + p->m * p->k * size;
+    o->c = (unsigned char *)o->b + p->k * p->n * size;
+    return GEMMLP_OK;
+}
+
+/* Every product but the gradient of plain SGD has an epilogue: this one reads and writes C. */
+static void touch_tile(const void *precision, const struct gemm_tile *tile)
+{
+    const bool f64 = *(const enum gemm_precision *)precision == GEMM_F64;
+    for (size_t i = 0; i < tile->rows; i++)
+        for (size_t j = 0; j < tile->columns; j++) {
+            if (f64)
+                ((double *)tile->c)[i * tile->ldc + j] += 1;
+            else
+                ((float *)tile->c)[i * tile->ldc + j] += 1;
+        }
+}
+
+static double time_calls(const struct gemm *gemm, const struct operands *o, size_t calls)
+{
+    const struct gemm_epilogue touch = {touch_tile, &gemm->problem.precision};
+    const double start = gm_seconds();
+    for (size_t i = 0; i < calls; i++)
+        gm_gemm_run(gemm, 1, o->a, o->b, 0, o->c, &touch);
+    return (gm_seconds() - start) / (double)calls;
+}
+
+/* The quickest of some calls on so many threads; infinity where the provider cannot. A candidate that
+ * is far behind `best` is not tried again. */
+static double time_candidate(const struct gemm_provider *provider, const struct gemm_problem *p,
+                             int threads, const struct operands *o, double best)
+{
+    struct gemm gemm;
+    double quickest = INFINITY;
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    if (gm_gemm_prepare(&gemm, provider, p, NULL) == GEMMLP_OK) {
+        const double first = time_calls(&gemm, o, 1), start = gm_seconds();
+        const double calls = fmax(1, fmin(1000, SAMPLE_SECONDS / first));
+        for (size_t i = 0; i < REPEATS && gm_seconds() - start < CANDIDATE_SECONDS; i++) {
+            quickest = fmin(quickest, time_calls(&gemm, o, (size_t)calls));
+            if (quickest > 2 * best)
+                break;
+        }
+    }
+    gm_gemm_release(&gemm);
+    omp_set_num_threads(before);
+    return quickest;
+}
+
+static gemmlp_status choose(struct planner *planner, const struct gemm_problem *problem, int limit,
+                            struct plan_choice *choice, gemmlp_error *error)
+{
+    const struct gemm_problem timed = timed_problem(problem);
+    const double flop = 2.0 * (double)timed.m * (double)timed.n * (double)timed.k;
+    struct operands o = {0};
+    *choice = (struct plan_choice){.problem = *problem, .limit = limit, .seconds = INFINITY};
+    choice->shrunk =
+        timed.m != problem->m || timed.n != problem->n || timed.k != problem->k;
+    gemmlp_status status = make_operands(&timed, &o, error);
+    if (status != GEMMLP_OK)
+        return status;
+    const int counts[] = {limit, 1};
+    for (size_t i = 0; i < planner->count; i++)
+        for (size_t t = 0; t < (limit > 1 && flop < ONE_THREAD_FLOP ? 2 : 1); t++) {
+            const double seconds = time_candidate(planner->providers[i], &timed, counts[t], &o,
+                                                  choice->seconds);
+            if (seconds < choice->seconds) {
+                choice->seconds = seconds;
+                choice->threads = counts[t];
+                snprintf(choice->provider, sizeof choice->provider, "%s",
+                         planner->providers[i]->name);
+            }
+        }
+    free(o.a);
+    if (choice->threads > 0)
+        return gm_plan_add(&planner->plan, choice, error);
+    /* None can: the first says why. */
+    struct gemm gemm;
+    status = gm_gemm_prepare(&gemm, planner->providers[0], problem, error);
+    gm_gemm_release(&gemm);
+    return status;
+}
+
+/* ---- the provider ---- */
+
+static const struct gemm_provider *provider_named(const struct planner *planner, const char *name)
+{
+    for (size_t i = 0; i < planner->count; i++)
+        if (strcmp(planner->providers[i]->name, name) == 0)
+            return planner->providers[i];
+    return NULL;
+}
+
+static gemmlp_status prepare(const struct gemm_provider *provider,
+                             const struct gemm_problem *problem, void **plan, gemmlp_error *error)
+{
+    struct planner *planner = provider->context;
+    const int limit = omp_get_max_threads();
+    const struct plan_choice *known = gm_plan_find(&planner->plan, problem, limit);
+    const struct gemm_provider *best = known ? provider_named(planner, known->provider) : NULL;
+    struct plan_choice choice;
+    if (best)
+        choice = *known;
+    else if (planner->count == 1 && limit == 1)
+        choice = (struct plan_choice){.threads = 1};
+    else {
+        const gemmlp_status status = choose(planner, problem, limit, &choice, error);
+        if (status != GEMMLP_OK)
+            return status;
+    }
+    struct planned *planned = calloc(1, sizeof *planned);
+    if (!planned)
+        return gm_fail_memory(error, "a planned product", sizeof *planned);
+    *plan = planned;
+    planned->threads = choice.threads < limit ? choice.threads : 0;
+    if (!best)
+        best = choice.provider[0] ? provider_named(planner, choice.provider) : planner->providers[0];
+    if (planned->threads)
+        omp_set_num_threads(planned->threads);
+    const gemmlp_status status = gm_gemm_prepare(&planned->inner, best, problem, error);
+    omp_set_num_threads(limit);
+    return status;
+}
+
+static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
+                void *c, const struct gemm_epilogue *epilogue)
+{
+    const struct planned *planned = gemm->plan;
+    if (!planned->threads) {
+        gm_gemm_run(&planned->inner, alpha, a, b, beta, c, epilogue);
+        return;
+    }
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(planned->threads);
+    gm_gemm_run(&planned->inner, alpha, a, b, beta, c, epilogue);
+    omp_set_num_threads(before);
+}
+
+static void release(void *plan)
+{
+    struct planned *planned = plan;
+    if (planned)
+        gm_gemm_release(&planned->inner);
+    free(planned);
+}
+
+static const char *notice(const struct gemm_provider *provider, int threads)
+{
+    const struct planner *planner = provider->context;
+    const struct gemm_provider *first = planner->providers[0];
+    return first->kind->notice ? first->kind->notice(first, threads) : NULL;
+}
+
+static void close_planner(struct gemm_provider *provider)
+{
+    struct planner *planner = provider->context;
+    for (size_t i = 0; planner && i < planner->count; i++)
+        gm_gemm_close(planner->providers[i]);
+    if (planner)
+        gm_plan_free(&planner->plan);
+    free(planner);
+}
+
+static const struct gemm_kind kind = {
+    .name = "auto",
+    .description = "each product by the fastest of the others, found by timing",
+    .close = close_planner,
+    .notice = notice,
+    .prepare = prepare,
+    .run = run,
+    .release = release,
+};
+
+/* A CBLAS library, and whatever kinds there are beside it but the reference, which is there for
+ * those who have nothing else. */
+static gemmlp_status open_providers(struct planner *planner, gemmlp_error *error)
+{
+    gemmlp_status status = gm_gemm_open(NULL, &planner->providers[0], error);
+    if (status != GEMMLP_OK)
+        return status;
+    planner->count = 1;
+    struct gemm_name name;
+    for (size_t i = 0; (name = gm_gemm_name_at(i)).name && planner->count < PROVIDERS; i++) {
+        struct gemm_provider **next = &planner->providers[planner->count];
+        if (name.kind == &gm_gemm_cblas || name.kind == &gm_gemm_reference ||
+            provider_named(planner, name.name))
+            continue;
+        status = gm_gemm_open(name.name, next, error);
+        planner->count += status == GEMMLP_OK;
+        if (status != GEMMLP_OK && status != GEMMLP_UNSUPPORTED)
+            return status;
+    }
+    return GEMMLP_OK;
+}
+
+/* What it is made of: by its one provider, or "auto" and all of them. */
+static void describe(struct gemm_provider *provider, const struct planner *planner)
+{
+    const struct gemm_provider *first = planner->providers[0];
+    snprintf(provider->name, sizeof provider->name, "%s",
+             planner->count > 1 ? kind.name : first->name);
+    snprintf(provider->kernel, sizeof provider->kernel, "%s", first->kernel);
+    snprintf(provider->path, sizeof provider->path, "%s", first->path);
+    size_t length = 0;
+    for (size_t i = 0; i < planner->count && length < sizeof provider->version; i++)
+        length += (size_t)snprintf(provider->version + length, sizeof provider->version - length,
+                                   "%s%s", i ? " + " : "", planner->providers[i]->version);
+}
+
+gemmlp_status gm_planner_open(const char *path, struct gemm_provider **out, gemmlp_error *error)
+{
+    *out = NULL;
+    struct gemm_provider *provider = calloc(1, sizeof *provider);
+    struct planner *planner = calloc(1, sizeof *planner);
+    if (!provider || !planner) {
+        free(provider);
+        free(planner);
+        return gm_fail_memory(error, "a planner", sizeof *provider + sizeof *planner);
+    }
+    *provider = (struct gemm_provider){.kind = &kind, .context = planner};
+    gemmlp_status status = GEMMLP_OK;
+    if (strlen(path) >= sizeof planner->path)
+        status = gm_fail(error, GEMMLP_INVALID_ARGUMENT,
+                         "the plan's path has %zu bytes, expected at most %zu", strlen(path),
+                         sizeof planner->path - 1);
+    if (status == GEMMLP_OK) {
+        snprintf(planner->path, sizeof planner->path, "%s", path);
+        status = open_providers(planner, error);
+    }
+    if (status == GEMMLP_OK) {
+        describe(provider, planner);
+        gm_plan_machine(&planner->plan, provider);
+        status = path[0] ? gm_plan_read(&planner->plan, path, error) : GEMMLP_OK;
+    }
+    if (status != GEMMLP_OK) {
+        gm_gemm_close(provider);
+        return status;
+    }
+    *out = provider;
+    return GEMMLP_OK;
+}
+
+gemmlp_status gm_planner_save(const struct gemm_provider *provider, gemmlp_error *error)
+{
+    if (provider->kind != &kind)
+        return GEMMLP_OK;
+    struct planner *planner = provider->context;
+    return planner->plan.changed && planner->path[0]
+               ? gm_plan_write(&planner->plan, planner->path, error)
+               : GEMMLP_OK;
+}
+
+const struct plan *gm_planner_plan(const struct gemm_provider *provider)
+{
+    return provider->kind == &kind ? &((const struct planner *)provider->context)->plan : NULL;
+}

@@ -1,5 +1,5 @@
-/* test_gemm.c [PROVIDER]: a provider (the automatic one unless named) against the reference one, the reference against products worked out
- * by hand; that the epilogue sees each element once; and what cannot be multiplied.
+/* test_gemm.c [PROVIDER]: a provider (the automatic one unless named) against the reference one, the
+ * reference against products worked out by hand; that the epilogue sees each element once; and what cannot be multiplied.
  *
  * The bound. Let u be the unit roundoff, 2^-24 or 2^-53. A sum of k products in any order, scaled
  * by alpha, plus beta C0, is met by at most k + 2 roundings per term, so (Higham, "Accuracy and
@@ -34,6 +34,12 @@ static bool tested_automatically;
 static const struct gemm_provider *provider_at(size_t index)
 {
     return index == 0 ? tested : index == 1 ? reference : NULL;
+}
+
+/* oneDNN has no products in double. */
+static bool has_precision(const struct gemm_provider *provider, enum gemm_precision precision)
+{
+    return precision == GEMM_F32 || provider->kind != &gm_gemm_onednn;
 }
 
 /* ---- matrices of either precision ------------------------------------------------------------ */
@@ -202,7 +208,8 @@ static void test_products(void **state)
                 problem.ldc = problem.n + turn % 11 / 2;
                 const size_t f = (turn + i) % COUNT(factors);
                 omp_set_num_threads(1 + turn / 8 % 2);
-                compare(provider_at(p), &problem, factors[f].alpha, factors[f].beta, turn);
+                if (has_precision(provider_at(p), problem.precision))
+                    compare(provider_at(p), &problem, factors[f].alpha, factors[f].beta, turn);
             }
         }
     }
@@ -228,10 +235,46 @@ static void test_network_shapes(void **state)
                                            .ldc = shape[1]};
             problem.lda = problem.transpose_a ? problem.m : problem.k;
             problem.ldb = problem.transpose_b ? problem.k : problem.n;
-            if (provider_at(p) != reference)
+            if (provider_at(p) != reference && has_precision(provider_at(p), problem.precision))
                 compare(provider_at(p), &problem, 1, i & 8 ? 0 : -0.5, i);
         }
     }
+}
+
+/* One plan, run again and again: with other factors, on other operands, by fewer threads than it was
+ * prepared for and by more. */
+static void test_run_again(void **state)
+{
+    (void)state;
+    enum { M = 67, N = 130, K = 71, RUNS = 4 * COUNT(factors) };
+    const struct gemm_problem p = {GEMM_F32, true, false, M, N, K, M + 1, N + 2, N + 3};
+    const int threads = omp_get_max_threads();
+    for (int prepared = 1; prepared <= 2; prepared++) {
+        struct gemm gemm;
+        omp_set_num_threads(prepared);
+        assert_int_equal(gm_gemm_prepare(&gemm, tested, &p, NULL), GEMMLP_OK);
+        for (size_t i = 0; i < RUNS; i++) {
+            const double alpha = factors[i % COUNT(factors)].alpha;
+            const double beta = factors[i % COUNT(factors)].beta;
+            float *a = matrix_create(GEMM_F32, K, M, p.lda, i, NAN);
+            float *b = matrix_create(GEMM_F32, K, N, p.ldb, i + 100, NAN);
+            float *before = matrix_create(GEMM_F32, M, N, p.ldc, i + 200, PAD);
+            float *c = matrix_create(GEMM_F32, M, N, p.ldc, i + 200, PAD);
+            float *expected = matrix_create(GEMM_F32, M, N, p.ldc, i + 200, PAD);
+            omp_set_num_threads(1 + (int)i / 2 % 2);
+            gm_gemm_run(&gemm, alpha, a, b, beta, c, NULL);
+            run(reference, &p, alpha, a, b, beta, expected, NULL);
+            assert_at_most(residual(&p, alpha, a, b, beta, before, c, expected), 1,
+                           describe(tested, &p, alpha, beta));
+            free(a);
+            free(b);
+            free(before);
+            free(c);
+            free(expected);
+        }
+        gm_gemm_release(&gemm);
+    }
+    omp_set_num_threads(threads);
 }
 
 /* [1 2 3; 4 5 6] [7 8; 9 10; 11 12] = [58 64; 139 154], in each way to store the factors, in rows
@@ -255,6 +298,8 @@ static void test_by_hand(void **state)
                                              .ldb = i & 4 ? 5 : 3,
                                              .ldc = 4};
         double a[8], b[10], c[8];
+        if (!has_precision(provider_at(i / 8), precision))
+            continue;
         for (size_t j = 0; j < (i & 2 ? 6 : 8); j++)
             set(precision, a, j, i & 2 ? a_columns[j] : a_rows[j]);
         for (size_t j = 0; j < (i & 4 ? 10 : 9); j++)
@@ -384,7 +429,8 @@ static void test_epilogue(void **state)
                                                  .ldb = 4,
                                                  .ldc = shapes[s][1] + pad};
             omp_set_num_threads(i & 2 ? 2 : 1);
-            check_epilogue(provider_at(i / 4), &problem);
+            if (has_precision(provider_at(i / 4), problem.precision))
+                check_epilogue(provider_at(i / 4), &problem);
         }
     }
     omp_set_num_threads(threads);
@@ -397,12 +443,15 @@ static void test_sizes_out_of_range(void **state)
     (void)state;
     static const struct gemm_problem good = {
         .m = 21, .n = 32, .k = 43, .lda = 43, .ldb = 32, .ldc = 32};
-    const size_t too_large = (size_t)INT_MAX + 1, bad[] = {0, too_large, SIZE_MAX};
+    const struct blas_library *library = tested->context;
+    const bool narrow = tested->kind == &gm_gemm_cblas && !library->wide;
+    const size_t most = narrow ? INT_MAX : INT64_MAX, bad[] = {0, most + 1, SIZE_MAX};
     struct gemm gemm;
     gemmlp_error error;
-    const struct blas_library *library = tested->context;
-    if (tested->kind != &gm_gemm_cblas || library->wide)
-        return; /* no limit that a size_t reaches by one */
+    char limit[40];
+    if (!tested->kind->prepare)
+        return; /* it has no limits */
+    snprintf(limit, sizeof limit, "sizes from 1 to %zu", most);
     assert_int_equal(gm_gemm_prepare(&gemm, tested, &good, &error), GEMMLP_OK);
     gm_gemm_release(&gemm);
     for (size_t i = 0; i < 6 * COUNT(bad); i++) {
@@ -416,13 +465,41 @@ static void test_sizes_out_of_range(void **state)
         assert_int_equal(gm_gemm_prepare(&gemm, tested, &problem, &error), GEMMLP_INVALID_ARGUMENT);
         assert_int_equal(error.status, GEMMLP_INVALID_ARGUMENT);
         assert_non_null(strstr(error.message, expected));
-        assert_non_null(strstr(error.message, "2147483647"));
+        assert_non_null(strstr(error.message, limit));
         gm_gemm_release(&gemm);
     }
+    if (tested->kind != &gm_gemm_cblas)
+        return; /* it would make room for it */
     struct gemm_problem largest = good;
-    largest.m = largest.n = largest.k = largest.lda = largest.ldb = largest.ldc = INT_MAX;
+    largest.m = largest.n = largest.k = largest.lda = largest.ldb = largest.ldc = most;
     assert_int_equal(gm_gemm_prepare(&gemm, tested, &largest, NULL), GEMMLP_OK);
     gm_gemm_release(&gemm);
+}
+
+static void test_precisions(void **state)
+{
+    (void)state;
+    const struct gemm_problem wide = {GEMM_F64, false, false, 2, 3, 4, 4, 3, 3};
+    struct gemm gemm;
+    gemmlp_error error;
+    if (has_precision(tested, GEMM_F64))
+        return; /* and other tests multiply in it */
+    assert_int_equal(gm_gemm_prepare(&gemm, tested, &wide, &error), GEMMLP_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "f32 only, found a product in f64"));
+    gm_gemm_release(&gemm);
+}
+
+/* What a build without oneDNN says of it. */
+static void test_absent(void **state)
+{
+    (void)state;
+    gemmlp_error error;
+    struct gemm_provider *found;
+    assert_int_equal(gm_gemm_open("onednn", &found, &error), GEMMLP_UNSUPPORTED);
+    assert_null(found);
+    assert_non_null(
+        strstr(error.message, "built without oneDNN: install it (Debian: libdnnl-dev)"));
+    print_message("# this build is without oneDNN: its products are not tested\n");
 }
 
 static void test_names(void **state)
@@ -499,20 +576,20 @@ static void test_info(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_automatic),
-        cmocka_unit_test(test_info),
-        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_products),
-        cmocka_unit_test(test_network_shapes),
-        cmocka_unit_test(test_nan_spreads),
-        cmocka_unit_test(test_epilogue),
-        cmocka_unit_test(test_sizes_out_of_range),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_automatic),
+        cmocka_unit_test(test_info),        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_products),    cmocka_unit_test(test_network_shapes),
+        cmocka_unit_test(test_nan_spreads), cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_run_again),   cmocka_unit_test(test_sizes_out_of_range),
+        cmocka_unit_test(test_precisions),
     };
+    const struct CMUnitTest absent[] = {cmocka_unit_test(test_absent)};
     gemmlp_error error;
     tested_automatically = argc < 2;
-    if (gm_gemm_open(argc < 2 ? NULL : argv[1], &tested, &error) != GEMMLP_OK ||
-        gm_gemm_open("reference", &reference, &error) != GEMMLP_OK) {
+    gemmlp_status status = gm_gemm_open(argc < 2 ? NULL : argv[1], &tested, &error);
+    if (status == GEMMLP_UNSUPPORTED && argc > 1 && strcmp(argv[1], "onednn") == 0)
+        return cmocka_run_group_tests(absent, NULL, NULL);
+    if (status != GEMMLP_OK || gm_gemm_open("reference", &reference, &error) != GEMMLP_OK) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }

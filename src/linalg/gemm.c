@@ -1,6 +1,7 @@
 /* gemm.c: the table of providers, and the sweep that runs an epilogue after a plain product. */
 #include "linalg/gemm.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 #include "linalg/blas_library.h"
 
 /* The kinds with one row each. Each CBLAS library is a row too; those stand first. */
-static const struct gemm_kind *const others[] = {&gm_gemm_native, &gm_gemm_reference};
+static const struct gemm_kind *const others[] = {&gm_gemm_native, &gm_gemm_onednn,
+                                                 &gm_gemm_reference};
 
 struct gemm_name gm_gemm_name_at(size_t index)
 {
@@ -108,6 +110,21 @@ gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *pro
     *gemm = (struct gemm){provider, *problem, NULL};
     return provider->kind->prepare ? provider->kind->prepare(provider, problem, &gemm->plan, error)
                                    : GEMMLP_OK;
+}
+
+gemmlp_status gm_gemm_check_sizes(const struct gemm_problem *problem, uint64_t most,
+                                  gemmlp_error *error)
+{
+    const size_t sizes[] = {problem->m,   problem->n,   problem->k,
+                            problem->lda, problem->ldb, problem->ldc};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i] == 0 || sizes[i] > most)
+            return gm_fail(
+                error, GEMMLP_INVALID_ARGUMENT,
+                "a matrix product of m = %zu, n = %zu, k = %zu is out of range: this library takes "
+                "sizes from 1 to %" PRIu64,
+                problem->m, problem->n, problem->k, most);
+    return GEMMLP_OK;
 }
 
 void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,

@@ -99,6 +99,10 @@ void gm_gemm_release(struct gemm *gemm);
 void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
                    const struct gemm_epilogue *epilogue);
 
-extern const struct gemm_kind gm_gemm_cblas, gm_gemm_native, gm_gemm_reference;
+/* For a kind's prepare: each size and leading dimension is from 1 to `most`. */
+gemmlp_status gm_gemm_check_sizes(const struct gemm_problem *problem, uint64_t most,
+                                  gemmlp_error *error);
+
+extern const struct gemm_kind gm_gemm_cblas, gm_gemm_native, gm_gemm_onednn, gm_gemm_reference;
 
 #endif

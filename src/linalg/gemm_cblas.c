@@ -1,5 +1,4 @@
 /* gemm_cblas.c: providers over a CBLAS library that was loaded at run time. */
-#include <inttypes.h>
 #include <limits.h>
 #include <omp.h>
 #include <stdio.h>
@@ -53,18 +52,8 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
                              const struct gemm_problem *problem, void **plan, gemmlp_error *error)
 {
     const struct blas_library *library = provider->context;
-    const uint64_t most = library->wide ? INT64_MAX : INT_MAX;
-    const size_t sizes[] = {problem->m,   problem->n,   problem->k,
-                            problem->lda, problem->ldb, problem->ldc};
     (void)plan;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] == 0 || sizes[i] > most)
-            return gm_fail(
-                error, GEMMLP_INVALID_ARGUMENT,
-                "a matrix product of m = %zu, n = %zu, k = %zu is out of range: this BLAS takes "
-                "sizes from 1 to %" PRIu64,
-                problem->m, problem->n, problem->k, most);
-    return GEMMLP_OK;
+    return gm_gemm_check_sizes(problem, library->wide ? INT64_MAX : INT_MAX, error);
 }
 
 /* The values of CBLAS, which are the same in all of its headers. */

@@ -36,10 +36,15 @@ static const struct gemm_provider *provider_at(size_t index)
     return index == 0 ? tested : index == 1 ? reference : NULL;
 }
 
-/* oneDNN has no products in double. */
+/* Some have no products in double. */
 static bool has_precision(const struct gemm_provider *provider, enum gemm_precision precision)
 {
-    return precision == GEMM_F32 || provider->kind != &gm_gemm_onednn;
+    const struct gemm_problem smallest = {precision, false, false, 1, 1, 1, 1, 1, 1};
+    struct gemm gemm;
+    const gemmlp_status status = gm_gemm_prepare(&gemm, provider, &smallest, NULL);
+    gm_gemm_release(&gemm);
+    assert_true(status == GEMMLP_OK || (status == GEMMLP_UNSUPPORTED && precision != GEMM_F32));
+    return status == GEMMLP_OK;
 }
 
 /* ---- matrices of either precision ------------------------------------------------------------ */

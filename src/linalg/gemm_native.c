@@ -13,6 +13,7 @@
  * any number of threads. */
 #define _POSIX_C_SOURCE 200809L
 #include <omp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,7 +26,7 @@ enum {
     A_BYTES = 256 << 10, /* of L2, for a block of A */
     OUTER_DEPTH = 256,   /* of a block of k: a panel of B is half of L1 */
     DOT_DEPTH = 1024,
-    STRIP = 512,                                    /* columns */
+    STRIP = 512,                                            /* columns */
     PANEL_BYTES = 2 * 2 * 16 * OUTER_DEPTH * sizeof(float), /* of two of the widest panels */
     DOT_ROWS_MAX = 48, /* more rows of A than this pay for transposing panels of B */
     LINE = 64,
@@ -37,15 +38,15 @@ static const double SERIAL_FLOP = 5e5;
 
 struct native_plan {
     const struct native_kernels *kernels;
-    bool dot;               /* of rows of A and rows of B, else outer */
+    bool dot; /* of rows of A and rows of B, else outer */
     bool pack_a, pack_panel;
-    size_t depth;           /* of a block of k */
-    size_t rows;            /* of a block of A */
-    size_t strip;           /* columns that are computed before the epilogue */
+    size_t depth;                 /* of a block of k */
+    size_t rows;                  /* of a block of A */
+    size_t strip;                 /* columns that are computed before the epilogue */
     size_t row_unit, column_unit; /* of the kernel's tiles: where C may be cut */
-    size_t threads;         /* that there is scratch for */
-    size_t scratch_bytes;   /* of each */
-    unsigned char *scratch; /* panels of B, then the packed block of A */
+    size_t threads;               /* that there is scratch for */
+    size_t scratch_bytes;         /* of each */
+    unsigned char *scratch;       /* panels of B, then the packed block of A */
 };
 
 /* ---- the plan ---- */
@@ -86,8 +87,7 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     if (plan->dot) {
         plan->pack_a = collides(p->lda) && plan->rows * plan->depth * sizeof(float) > L1_BYTES;
     } else {
-        plan->pack_a = panels > REUSE && (p->transpose_a || collides(p->lda) ||
-                                          p->k > OUTER_DEPTH);
+        plan->pack_a = panels > REUSE && (p->transpose_a || collides(p->lda) || p->k > OUTER_DEPTH);
         plan->pack_panel = tiles > REUSE && plan->depth * LINE > L1_BYTES / 4;
     }
 }
@@ -97,7 +97,10 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
 {
     if (problem->precision != GEMM_F32)
         return gm_fail(error, GEMMLP_UNSUPPORTED,
-                       "the provider native multiplies f32 only, found f64");
+                       "native multiplies in f32 only, found a product in f64");
+    const gemmlp_status status = gm_gemm_check_sizes(problem, INT64_MAX, error);
+    if (status != GEMMLP_OK)
+        return status;
     struct native_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return gm_fail_memory(error, "a matrix product", sizeof *plan);

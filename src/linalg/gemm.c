@@ -54,22 +54,21 @@ static gemmlp_status open_kind(const struct gemm_kind *kind, const char *spec,
     return kind->open(spec, provider, error);
 }
 
-gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_error *error)
+/* kind NULL: a CBLAS library if there is one, else the first of the others. */
+static gemmlp_status open_provider(const struct gemm_kind *kind, const char *spec, bool f64,
+                                   struct gemm_provider **out, gemmlp_error *error)
 {
-    const struct gemm_kind *kind;
-    *out = NULL;
-    gemmlp_status status = find_kind(name, &kind, error);
-    if (status != GEMMLP_OK)
-        return status;
+    gemmlp_status status;
     struct gemm_provider *provider = malloc(sizeof *provider);
     if (!provider)
         return gm_fail_memory(error, "a provider of matrix products", sizeof *provider);
     if (kind) {
-        status = open_kind(kind, name, provider, error);
+        status = open_kind(kind, spec, provider, error);
     } else {
         status = open_kind(&gm_gemm_cblas, NULL, provider, error);
         for (size_t i = 0; status == GEMMLP_UNSUPPORTED && i < sizeof others / sizeof *others; i++)
-            status = open_kind(others[i], NULL, provider, error);
+            if (!(f64 && others[i]->f32_only))
+                status = open_kind(others[i], NULL, provider, error);
     }
     if (status != GEMMLP_OK) {
         free(provider);
@@ -77,6 +76,20 @@ gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_
     }
     *out = provider;
     return GEMMLP_OK;
+}
+
+gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_error *error)
+{
+    const struct gemm_kind *kind;
+    *out = NULL;
+    const gemmlp_status status = find_kind(name, &kind, error);
+    return status == GEMMLP_OK ? open_provider(kind, name, false, out, error) : status;
+}
+
+gemmlp_status gm_gemm_open_f64(struct gemm_provider **out, gemmlp_error *error)
+{
+    *out = NULL;
+    return open_provider(NULL, NULL, true, out, error);
 }
 
 void gm_gemm_close(struct gemm_provider *provider)

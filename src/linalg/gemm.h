@@ -54,6 +54,7 @@ struct gemm_provider {
 
 struct gemm_kind {
     const char *name, *description;
+    bool f32_only;
     /* Fills the provider. spec: the name or path that was asked for; NULL: whatever is there. */
     gemmlp_status (*open)(const char *spec, struct gemm_provider *provider, gemmlp_error *error);
     void (*close)(struct gemm_provider *provider); /* may be NULL */
@@ -79,6 +80,8 @@ struct gemm {
 /* By name, or by the path (it has a '/') of a CBLAS library; NULL and "auto" give the first that is
  * there. *out is NULL on failure; freed by gm_gemm_close, which takes NULL. */
 gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_error *error);
+/* The first that is there and multiplies in double. */
+gemmlp_status gm_gemm_open_f64(struct gemm_provider **out, gemmlp_error *error);
 void gm_gemm_close(struct gemm_provider *provider);
 
 /* The names that there are, in the order in which "auto" tries them; all NULL past the last. */

@@ -269,6 +269,7 @@ static gemmlp_status open_native(const char *spec, struct gemm_provider *provide
 const struct gemm_kind gm_gemm_native = {
     .name = "native",
     .description = "gemmlp's own kernels, the epilogue on each block while it is in cache",
+    .f32_only = true,
     .open = open_native,
     .prepare = prepare,
     .run = run,

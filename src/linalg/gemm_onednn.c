@@ -381,6 +381,7 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
 const struct gemm_kind gm_gemm_onednn = {
     .name = "onednn",
     .description = "oneDNN: f32, then one sweep for the epilogue",
+    .f32_only = true,
     .open = open_library,
     .close = close_library,
     .notice = notice,

@@ -36,7 +36,7 @@ static gemmlp_status create_core(struct explainer *e, const gemmlp_model *traine
     if (status == GEMMLP_OK)
         status = model_create(&e->network.spec, &e->model, error);
     if (status == GEMMLP_OK)
-        status = gm_gemm_open(NULL, &e->provider, error);
+        status = gm_gemm_open_f64(&e->provider, error);
     if (status == GEMMLP_OK)
         status = pass_create(e->model, e->provider, PASS_TRAIN, ROWS, 1, &e->pass, error);
     for (size_t l = 0; status == GEMMLP_OK && l < spec->layer_count; l++) {

@@ -213,7 +213,7 @@ static gemmlp_status create(struct check *c, const gemmlp_network *network, gemm
     if (status == GEMMLP_OK)
         status = model_initialise(c->model, error);
     if (status == GEMMLP_OK)
-        status = gm_gemm_open(NULL, &c->provider, error);
+        status = gm_gemm_open_f64(&c->provider, error);
     if (status == GEMMLP_OK)
         status = pass_create(c->model, c->provider, PASS_TRAIN, c->batch, 0, &c->pass, error);
     if (status != GEMMLP_OK)

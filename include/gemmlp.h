@@ -445,6 +445,11 @@ typedef struct gemmlp_provider_info {
 GEMMLP_API gemmlp_status gemmlp_provider_info_get(const char *provider, int threads,
                                                   gemmlp_provider_info *info, gemmlp_error *error);
 
+/* The same of what `compute` stands for, which may be a plan over several: name "auto". NULL: all
+ * defaults. */
+GEMMLP_API gemmlp_status gemmlp_compute_info_get(const gemmlp_compute *compute,
+                                                 gemmlp_provider_info *info, gemmlp_error *error);
+
 #ifdef __cplusplus
 }
 #endif

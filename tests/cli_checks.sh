@@ -24,7 +24,8 @@ trap 'exit 2' HUP INT TERM
 cd "$dir" || exit 2
 LC_ALL=C
 OMP_WAIT_POLICY=passive
-export LC_ALL OMP_WAIT_POLICY
+XDG_CACHE_HOME=$dir/cache # of plans
+export LC_ALL OMP_WAIT_POLICY XDG_CACHE_HOME
 passed=0
 failed=0
 

@@ -356,6 +356,42 @@ test_repeat() {
     verdict "another seed gives another model" "the files are the same"
 }
 
+test_plans() {
+    run "train: a plan" 0 train $small --threads 2 --epochs 2 --seed 5 --plan plans/p.json --model a.safetensors --json
+    is_json plans/p.json
+    verdict "$name, is kept as JSON" "it is not"
+    says out '"provider": ?"'
+    cp plans/p.json kept.json
+    run "train: a plan again" 0 train $small --threads 2 --epochs 2 --seed 5 --plan plans/p.json --model b.safetensors
+    cmp -s plans/p.json kept.json && cmp -s a.safetensors b.safetensors
+    verdict "$name, the same plan and the same model" "they differ"
+    rm -rf cache
+    run "train: deterministic" 0 train $small --threads 2 --epochs 2 --seed 5 --deterministic --model c.safetensors
+    [ ! -e cache ]
+    verdict "$name, no plan" "there is one"
+    run "info: no plan yet" 0 info --plan
+    says out '^products +0$'
+    run "train: the usual plan" 0 train $small --threads 2 --epochs 1
+    run "info: a plan" 0 info --plan
+    says out '^  NT f32 .* of  2 '
+    run "info: a plan to be exported" 0 info --plan --json
+    is_json out
+    verdict "$name, is JSON" "it is not"
+    cp out imported.json
+    cp out before.json
+    run "train: an imported plan" 0 train $small --threads 2 --epochs 1 --plan imported.json
+    cmp -s imported.json before.json
+    verdict "$name, has all" "it was added to"
+    run "eval: a plan" 0 eval a.safetensors --data data --plan plans/p.json
+    echo '{"gemmlp_plan": 1}' >odd.json
+    refuses "train: a damaged plan" 3 'odd.json: not a plan' train $small --epochs 1 --plan odd.json
+    refuses "train: a plan of one provider" 2 '--plan: expected --provider auto' train $small --epochs 1 --plan p.json \
+        --provider reference
+    refuses "train: a plan, deterministic" 2 'no --deterministic' train $small --epochs 1 --plan p.json --deterministic
+    refuses "train: a plan that cannot be kept" 1 '/proc/none/p.json' train $small --epochs 1 --plan /proc/none/p.json
+    HOME=/nowhere XDG_CACHE_HOME='' run "train: no cache directory" 0 train $small --epochs 1
+}
+
 test_models() {
     run "eval" 0 eval small.safetensors --data data --threads 1
     says out '^examples +9$'
@@ -927,6 +963,7 @@ test_usage
 test_train
 test_providers
 test_repeat
+test_plans
 test_models
 test_gradcheck
 test_explain

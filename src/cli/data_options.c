@@ -3,8 +3,10 @@
 #include "cli/data_options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/report.h"
 
@@ -51,13 +53,54 @@ const struct arg cli_compute_rows[CLI_COMPUTE_ROWS] = {
              "unless given"},
     {"provider", 0, ARG_NAME, "NAME|PATH", offsetof(struct compute_options, provider),
      .registry = GEMMLP_PROVIDERS, .extra = "auto", .path_of = "a CBLAS library",
-     .help = "of matrix products: auto, the first of those below that is installed, unless given; "
-             "or a CBLAS library by its path, with a '/'"},
+     .help = "of matrix products: auto, for each product the fastest of those below that are "
+             "installed (one CBLAS library, the first), unless given; or a CBLAS library by its "
+             "path, with a '/'"},
+    {"plan", 0, ARG_STRING, "FILE", offsetof(struct compute_options, plan),
+     .help = "with --provider auto: which provider, on how many threads, is fastest for each "
+             "product; what is not in it is timed and added (default: gemmlp/plan.json in the "
+             "user's cache directory; see 'gemmlp info --plan')"},
+    {"deterministic", 0, ARG_FLAG, NULL, offsetof(struct compute_options, deterministic),
+     .help = "no plan: every product by the first provider on all threads, so that no timing has "
+             "a say in the bits of the result"},
 };
+
+enum { PLAN_PATH = 4096 };
+
+/* The first directory of the path that exists can be written, so those below it can be made. */
+static bool can_be_written(const char *path)
+{
+    char part[PLAN_PATH];
+    snprintf(part, sizeof part, "%s", path);
+    if (access(part, F_OK) == 0)
+        return access(part, W_OK) == 0;
+    for (char *slash = strrchr(part, '/'); slash && slash > part; slash = strrchr(part, '/')) {
+        *slash = '\0';
+        if (access(part, F_OK) == 0)
+            return access(part, W_OK) == 0;
+    }
+    return false;
+}
+
+const char *cli_plan_path(void)
+{
+    static char path[PLAN_PATH];
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    path[0] = '\0';
+    if (cache && cache[0] == '/')
+        snprintf(path, sizeof path, "%s/gemmlp/plan.json", cache);
+    else if (home && home[0] == '/')
+        snprintf(path, sizeof path, "%s/.cache/gemmlp/plan.json", home);
+    return strlen(path) + 1 < sizeof path && can_be_written(path) ? path : "";
+}
 
 gemmlp_compute cli_compute(const struct compute_options *options)
 {
-    return (gemmlp_compute){.threads = (int)options->threads, .provider = options->provider};
+    return (gemmlp_compute){.threads = (int)options->threads,
+                            .provider = options->provider,
+                            .plan = options->deterministic ? NULL
+                                    : options->plan        ? options->plan
+                                                           : cli_plan_path()};
 }
 
 int cli_compute_threads(const struct compute_options *options)
@@ -69,8 +112,13 @@ bool cli_compute_open(const struct command *command, const struct compute_option
                       gemmlp_provider_info *info, int *code)
 {
     gemmlp_error error;
-    if (gemmlp_provider_info_get(options->provider, cli_compute_threads(options), info, &error) !=
-        GEMMLP_OK) {
+    const gemmlp_compute compute = cli_compute(options);
+    if (options->plan &&
+        (options->deterministic || (options->provider && strcmp(options->provider, "auto") != 0))) {
+        *code = cli_usage(command, "--plan: expected --provider auto, and no --deterministic");
+        return false;
+    }
+    if (gemmlp_compute_info_get(&compute, info, &error) != GEMMLP_OK) {
         *code = cli_failed(command, &error);
         return false;
     }

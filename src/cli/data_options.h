@@ -20,12 +20,16 @@ extern const struct arg cli_plain_data_rows[CLI_PLAIN_DATA_ROWS];
 
 struct compute_options {
     size_t threads;
-    const char *provider;
+    const char *provider, *plan;
+    bool deterministic;
 };
-#define CLI_COMPUTE_ROWS 2
+#define CLI_COMPUTE_ROWS 4
 extern const struct arg cli_compute_rows[CLI_COMPUTE_ROWS];
 
 gemmlp_compute cli_compute(const struct compute_options *options);
+/* Where plans are kept unless the user names a file: gemmlp/plan.json in the user's cache directory;
+ * "" where there is none that can be written. */
+const char *cli_plan_path(void);
 /* The number of threads that the library will really use. */
 int cli_compute_threads(const struct compute_options *options);
 /* Loads the provider, and tells what it is. A message has been printed when false. */

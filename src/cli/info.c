@@ -16,7 +16,7 @@ struct info_options {
     struct common_options common;
     struct cost_options cost;
     size_t inputs, outputs;
-    bool machine;
+    bool machine, plan;
 };
 
 #define AT(member) offsetof(struct info_options, member)
@@ -24,6 +24,9 @@ struct info_options {
 static const struct arg subject_rows[] = {
     {"machine", 0, ARG_FLAG, NULL, AT(machine),
      .help = "the CPU, the threads there are and why, the providers of matrix products"},
+    {"plan", 0, ARG_FLAG, NULL, AT(plan),
+     .help = "which provider computes which product here, as found by timing; with --json as a "
+             "file that --plan of other commands takes"},
 };
 
 static const struct arg size_rows[] = {
@@ -132,7 +135,8 @@ enum info_subject {
     SUBJECT_DATA = 2,
     SUBJECT_MACHINE = 4,
     SUBJECT_NETWORK = 8,
-    SUBJECT_ANY = 15
+    SUBJECT_PLAN = 16,
+    SUBJECT_ANY = 31
 };
 
 enum { GROUP_DATA, GROUP_MACHINE, GROUP_SIZES, GROUP_LAYERS, GROUP_COST, GROUP_GENERAL, GROUPS };
@@ -142,7 +146,7 @@ static const struct {
     const char *condition;
 } groups_of[GROUPS] = {
     [GROUP_DATA] = {SUBJECT_DATA, "--data"},
-    [GROUP_MACHINE] = {SUBJECT_MACHINE, "--machine"},
+    [GROUP_MACHINE] = {SUBJECT_MACHINE | SUBJECT_PLAN, "--machine or --plan"},
     [GROUP_SIZES] = {SUBJECT_NETWORK, "--inputs and --outputs"},
     [GROUP_LAYERS] = {SUBJECT_NETWORK, "--inputs and --outputs"},
     [GROUP_COST] = {SUBJECT_MODEL | SUBJECT_NETWORK, "a MODEL, or --inputs and --outputs"},
@@ -169,15 +173,15 @@ static bool options_fit(const struct args *args, enum info_subject subject, int 
 
 static int inform(const struct args *args, const struct info_options *options)
 {
-    unsigned subject = (args->operand ? SUBJECT_MODEL : 0) |
-                       (options->data.data ? SUBJECT_DATA : 0) |
-                       (options->machine ? SUBJECT_MACHINE : 0) |
-                       (options->inputs || options->outputs ? SUBJECT_NETWORK : 0);
+    unsigned subject =
+        (args->operand ? SUBJECT_MODEL : 0) | (options->data.data ? SUBJECT_DATA : 0) |
+        (options->machine ? SUBJECT_MACHINE : 0) | (options->plan ? SUBJECT_PLAN : 0) |
+        (options->inputs || options->outputs ? SUBJECT_NETWORK : 0);
     int code;
     if (subject == 0 || (subject & (subject - 1)) != 0) {
         return cli_usage(
             args->command,
-            "expected one of MODEL, --data PATH, --machine, or --inputs N --outputs N");
+            "expected one of MODEL, --data PATH, --machine, --plan, or --inputs N --outputs N");
     }
     if (!options_fit(args, (enum info_subject)subject, &code)) {
         return code;
@@ -185,6 +189,7 @@ static int inform(const struct args *args, const struct info_options *options)
     return args->operand        ? info_model(args->command, options, args->operand)
            : options->data.data ? info_data(args->command, options)
            : options->machine   ? cli_info_machine(options->common.json)
+           : options->plan      ? cli_info_plan(args->command, options->common.json)
                                 : info_network(args->command, options);
 }
 

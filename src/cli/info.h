@@ -20,5 +20,6 @@ int cli_info_network(const struct command *command, const gemmlp_network *networ
 int cli_info_data(const struct command *command, const gemmlp_dataset *train,
                   const gemmlp_dataset *test, bool json);
 int cli_info_machine(bool json);
+int cli_info_plan(const struct command *command, bool json);
 
 #endif

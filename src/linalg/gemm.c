@@ -99,22 +99,27 @@ void gm_gemm_close(struct gemm_provider *provider)
     free(provider);
 }
 
+void gm_gemm_describe(const struct gemm_provider *p, int threads, gemmlp_provider_info *info)
+{
+    const char *notice = p->kind->notice ? p->kind->notice(p, threads) : NULL;
+    *info = (gemmlp_provider_info){0};
+    snprintf(info->name, sizeof info->name, "%s", p->name);
+    snprintf(info->version, sizeof info->version, "%s", p->version);
+    snprintf(info->kernel, sizeof info->kernel, "%s", p->kernel);
+    snprintf(info->path, sizeof info->path, "%s", p->path);
+    snprintf(info->notice, sizeof info->notice, "%s", notice ? notice : "");
+}
+
 gemmlp_status gemmlp_provider_info_get(const char *provider, int threads,
                                        gemmlp_provider_info *info, gemmlp_error *error)
 {
     struct gemm_provider *p;
     *info = (gemmlp_provider_info){0};
     gemmlp_status status = gm_gemm_open(provider, &p, error);
-    if (status != GEMMLP_OK)
-        return status;
-    const char *notice = p->kind->notice ? p->kind->notice(p, threads) : NULL;
-    snprintf(info->name, sizeof info->name, "%s", p->name);
-    snprintf(info->version, sizeof info->version, "%s", p->version);
-    snprintf(info->kernel, sizeof info->kernel, "%s", p->kernel);
-    snprintf(info->path, sizeof info->path, "%s", p->path);
-    snprintf(info->notice, sizeof info->notice, "%s", notice ? notice : "");
+    if (status == GEMMLP_OK)
+        gm_gemm_describe(p, threads, info);
     gm_gemm_close(p);
-    return GEMMLP_OK;
+    return status;
 }
 
 gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *provider,

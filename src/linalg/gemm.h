@@ -84,6 +84,9 @@ gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_
 gemmlp_status gm_gemm_open_f64(struct gemm_provider **out, gemmlp_error *error);
 void gm_gemm_close(struct gemm_provider *provider);
 
+void gm_gemm_describe(const struct gemm_provider *provider, int threads,
+                      gemmlp_provider_info *info);
+
 /* The names that there are, in the order in which "auto" tries them; all NULL past the last. */
 struct gemm_name {
     const char *name, *description;

@@ -260,7 +260,7 @@ static gemmlp_status open_native(const char *spec, struct gemm_provider *provide
     (void)spec;
     (void)error;
     snprintf(provider->name, sizeof provider->name, "%s", provider->kind->name);
-    snprintf(provider->version, sizeof provider->version, "gemmlp %s", GEMMLP_VERSION);
+    snprintf(provider->version, sizeof provider->version, "native (gemmlp %s)", GEMMLP_VERSION);
     snprintf(provider->kernel, sizeof provider->kernel, "%s", kernels->name);
     provider->context = (void *)(uintptr_t)kernels;
     return GEMMLP_OK;

@@ -125,13 +125,12 @@ static bool parse_choice(const json_t *object, struct plan_choice *choice)
 static json_t *choice_object(const struct plan *plan, const struct plan_choice *c)
 {
     static const char *const operations[2][2] = {{"NN", "NT"}, {"TN", "TT"}};
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:i, s:f, s:b}", "machine", plan->machine,
-        "precision", c->problem.precision == GEMM_F64 ? "f64" : "f32", "operation",
-        operations[c->problem.transpose_a][c->problem.transpose_b], "m", (json_int_t)c->problem.m,
-        "n", (json_int_t)c->problem.n, "k", (json_int_t)c->problem.k, "threads_limit", c->limit,
-        "provider", c->provider, "threads", c->threads, "seconds", c->seconds, "shrunk",
-        (int)c->shrunk);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:i, s:f, s:b}", "machine",
+                     plan->machine, "precision", c->problem.precision == GEMM_F64 ? "f64" : "f32",
+                     "operation", operations[c->problem.transpose_a][c->problem.transpose_b], "m",
+                     (json_int_t)c->problem.m, "n", (json_int_t)c->problem.n, "k",
+                     (json_int_t)c->problem.k, "threads_limit", c->limit, "provider", c->provider,
+                     "threads", c->threads, "seconds", c->seconds, "shrunk", (int)c->shrunk);
 }
 
 /* The whole file: *choices is its array, an empty one where there is no file. */
@@ -223,6 +222,11 @@ static json_t *merged(const struct plan *plan, const json_t *choices)
     json_t *whole = done ? json_pack("{s:i, s:O}", "gemmlp_plan", VERSION, "choices", array) : NULL;
     json_decref(array);
     return whole;
+}
+
+json_t *gm_plan_json(const struct plan *plan)
+{
+    return merged(plan, NULL);
 }
 
 gemmlp_status gm_plan_write(struct plan *plan, const char *path, gemmlp_error *error)

@@ -6,6 +6,8 @@
 #ifndef GM_PLAN_H
 #define GM_PLAN_H
 
+#include <jansson.h>
+
 #include "linalg/gemm.h"
 
 struct plan_choice {
@@ -31,6 +33,8 @@ gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *er
 /* Replaces the file: these choices, and those of the file that are for other machines or products.
  * Makes its directory. */
 gemmlp_status gm_plan_write(struct plan *plan, const char *path, gemmlp_error *error);
+/* What a file with these choices alone would hold; NULL: out of memory. */
+json_t *gm_plan_json(const struct plan *plan);
 /* NULL: none yet. */
 const struct plan_choice *gm_plan_find(const struct plan *plan, const struct gemm_problem *problem,
                                        int limit);

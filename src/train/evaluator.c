@@ -23,6 +23,19 @@ gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
                                 : gm_gemm_open(c->provider, provider, error);
 }
 
+gemmlp_status gemmlp_compute_info_get(const gemmlp_compute *compute, gemmlp_provider_info *info,
+                                      gemmlp_error *error)
+{
+    struct gemm_provider *provider = NULL;
+    int threads = 1;
+    *info = (gemmlp_provider_info){0};
+    const gemmlp_status status = gm_compute_resolve(compute, &threads, &provider, error);
+    if (status == GEMMLP_OK)
+        gm_gemm_describe(provider, threads, info);
+    gm_gemm_close(provider);
+    return status;
+}
+
 gemmlp_status gm_evaluator_create(const gemmlp_model *model, const gemmlp_dataset *dataset,
                                   size_t first, size_t count, const struct gemm_provider *provider,
                                   struct evaluator **out, gemmlp_error *error)

@@ -80,6 +80,11 @@ static int find_libraries(struct children *children)
             code = add_library(children, candidate.row->name, real);
         free(real);
     }
+    struct gemm_name name;
+    for (size_t i = 0; !code && (name = gm_gemm_name_at(i)).name; i++)
+        if (name.kind != &gm_gemm_cblas && name.kind != &gm_gemm_reference &&
+            cli_provider_probe(name.name, &info, &error) == GEMMLP_OK)
+            code = add_library(children, info.name, "");
     if (!code && children->library_count == 0) {
         cli_complain("no BLAS library was found; expected OpenBLAS (Debian: libopenblas0-openmp), "
                      "BLIS, MKL, ATLAS or netlib, or --provider PATH");

@@ -10,7 +10,7 @@
 #include "linalg/blas_library.h"
 
 /* The kinds with one row each. Each CBLAS library is a row too; those stand first. */
-static const struct gemm_kind *const others[] = {&gm_gemm_native, &gm_gemm_onednn,
+static const struct gemm_kind *const others[] = {&gm_gemm_native, &gm_gemm_xsmm, &gm_gemm_onednn,
                                                  &gm_gemm_reference};
 
 struct gemm_name gm_gemm_name_at(size_t index)

@@ -109,6 +109,7 @@ void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
 gemmlp_status gm_gemm_check_sizes(const struct gemm_problem *problem, uint64_t most,
                                   gemmlp_error *error);
 
-extern const struct gemm_kind gm_gemm_cblas, gm_gemm_native, gm_gemm_onednn, gm_gemm_reference;
+extern const struct gemm_kind gm_gemm_cblas, gm_gemm_native, gm_gemm_xsmm, gm_gemm_onednn,
+    gm_gemm_reference;
 
 #endif

@@ -375,7 +375,8 @@ int bench_run_threads(struct bench *bench)
         default_counts(&counts);
     for (size_t i = 0; i < counts.count; i++)
         fewest = counts.items[i].size < fewest ? counts.items[i].size : fewest;
-    int code = name_library(&children, options->provider ? options->provider : "auto");
+    int code = options->provider ? name_library(&children, options->provider)
+                                 : add_library(&children, "auto", ""); /* its plan for each count */
     if (code == EXIT_CODE_DONE)
         code = run(&children, &counts);
     compare_counts(bench, fewest);

@@ -225,9 +225,10 @@ static void test_products(void **state)
 static void test_network_shapes(void **state)
 {
     (void)state;
-    static const size_t shapes[][3] = {
-        {256, 128, 784}, {256, 10, 300}, {1, 300, 784}, {10, 30, 784}, {784, 1, 64},
-        {3, 2, 20000},   {1, 5000, 3},   {5000, 1, 3},  {1, 1, 4097},  {250, 251, 253}};
+    static const size_t shapes[][3] = {{256, 128, 784}, {256, 10, 300},   {1, 300, 784},
+                                       {10, 30, 784},   {784, 1, 64},     {3, 2, 20000},
+                                       {1, 5000, 3},    {5000, 1, 3},     {1, 1, 4097},
+                                       {250, 251, 253}, {100, 200, 1024}, {1100, 40, 260}};
     for (size_t p = 0; provider_at(p); p++) {
         for (size_t i = 0; i < COUNT(shapes) * 8; i++) {
             const size_t *shape = shapes[i / 8];
@@ -278,6 +279,75 @@ static void test_run_again(void **state)
             free(expected);
         }
         gm_gemm_release(&gemm);
+    }
+    omp_set_num_threads(threads);
+}
+
+/* Around the edges of tiles: widths of vectors and registers, short sums and sums in blocks, rows of
+ * odd lengths, as products of C for the first time and with the factors of training: alpha = -eta / B
+ * and beta = 1 - eta lambda, which are rounded to float here. */
+static void test_tile_edges(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 5, 23, 47, 48, 49, 97, 193};
+    static const size_t columns[] = {7,  8,  9,  15, 16, 23, 24,  25, 32,
+                                     33, 40, 47, 56, 63, 96, 100, 264};
+    static const size_t depths[] = {1, 7, 8, 10, 63, 64, 255, 257, 1025};
+    const double alpha[] = {1, 1, (double)(float)(-0.1 / 60), (double)(float)(-0.1 / 60)};
+    const double beta[] = {0, 1, 1, (double)(float)(1 - 0.1 * 1e-3)};
+    const int threads = omp_get_max_threads();
+    uint64_t turn = 0;
+    for (size_t i = 0; i < COUNT(rows) * COUNT(columns) * COUNT(depths); i++, turn++) {
+        struct gemm_problem p = {.precision = turn % 5 == 0 ? GEMM_F64 : GEMM_F32,
+                                 .transpose_a = turn % 3 == 1,
+                                 .transpose_b = turn % 3 == 2,
+                                 .m = rows[i % COUNT(rows)],
+                                 .n = columns[i / COUNT(rows) % COUNT(columns)],
+                                 .k = depths[i / COUNT(rows) / COUNT(columns)]};
+        p.lda = (p.transpose_a ? p.m : p.k) + turn / 2 % 4 * 3;
+        p.ldb = (p.transpose_b ? p.k : p.n) + turn / 3 % 4 * 5;
+        p.ldc = p.n + turn / 5 % 4 * 7;
+        const size_t f = turn / 7 % COUNT(alpha);
+        omp_set_num_threads(1 + (int)(turn % 3));
+        if (has_precision(tested, p.precision))
+            compare(tested, &p, alpha[f], beta[f], turn);
+    }
+    omp_set_num_threads(threads);
+}
+
+/* What native and xsmm promise beyond the contract: the same bits for every number of threads, more than it
+ * has scratch for included. */
+static void test_same_bits(void **state)
+{
+    (void)state;
+    enum { M = 203, N = 300, K = 520 };
+    const int threads = omp_get_max_threads();
+    if (strcmp(tested->name, "xsmm") != 0 && strcmp(tested->name, "native") != 0)
+        return;
+    for (int kind = 0; kind < 4; kind++) {
+        const bool transpose_a = kind & 1, transpose_b = kind & 2;
+        const struct gemm_problem p = {GEMM_F32, transpose_a,         transpose_b,         M, N,
+                                       K,        transpose_a ? M : K, transpose_b ? K : N, N};
+        float *a = matrix_create(GEMM_F32, M, K, K, 1, 0),
+              *b = matrix_create(GEMM_F32, K, N, N, 2, 0);
+        float *one = matrix_create(GEMM_F32, M, N, N, 3, 0), *many = malloc(sizeof(float) * M * N);
+        float *before = malloc(sizeof(float) * M * N);
+        assert_non_null(many);
+        assert_non_null(before);
+        memcpy(before, one, sizeof(float) * M * N);
+        omp_set_num_threads(1);
+        run(tested, &p, -0.25, a, b, 0.75, one, NULL);
+        for (int t = 2; t < 40; t += t < 8 ? 1 : 11) {
+            memcpy(many, before, sizeof(float) * M * N);
+            omp_set_num_threads(t);
+            run(tested, &p, -0.25, a, b, 0.75, many, NULL);
+            assert_memory_equal(many, one, sizeof(float) * M * N);
+        }
+        free(a);
+        free(b);
+        free(one);
+        free(many);
+        free(before);
     }
     omp_set_num_threads(threads);
 }
@@ -379,8 +449,9 @@ static void witness_apply(const void *context, const struct gemm_tile *tile)
 static void check_epilogue(const struct gemm_provider *provider, const struct gemm_problem *p)
 {
     const enum gemm_precision precision = p->precision;
-    void *a = matrix_create(precision, p->m, p->k, p->lda, 1, NAN);
-    void *b = matrix_create(precision, p->n, p->k, p->ldb, 2, NAN);
+    const bool at = p->transpose_a, bt = p->transpose_b;
+    void *a = matrix_create(precision, at ? p->k : p->m, at ? p->m : p->k, p->lda, 1, NAN);
+    void *b = matrix_create(precision, bt ? p->n : p->k, bt ? p->k : p->n, p->ldb, 2, NAN);
     void *c = matrix_create(precision, p->m, 0, p->ldc, 3, PAD);
     void *plain = matrix_create(precision, p->m, 0, p->ldc, 4, PAD);
     int *seen = calloc(p->m * p->n, sizeof *seen), strange = 0;
@@ -437,6 +508,32 @@ static void test_epilogue(void **state)
             if (has_precision(provider_at(i / 4), problem.precision))
                 check_epilogue(provider_at(i / 4), &problem);
         }
+    }
+    omp_set_num_threads(threads);
+}
+
+/* Products with work for several threads, in blocks of k: no element is seen before its sum is whole,
+ * or twice. */
+static void test_epilogue_of_large_products(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {{256, 10, 600}, {10, 784, 300},  {203, 300, 520},
+                                       {97, 1100, 40}, {1100, 33, 257}, {33, 2100, 16}};
+    const int threads = omp_get_max_threads();
+    for (size_t i = 0; i < COUNT(shapes) * 24; i++) {
+        const size_t *shape = shapes[i / 24];
+        struct gemm_problem p = {.precision = i & 1 ? GEMM_F64 : GEMM_F32,
+                                 .transpose_a = i & 2,
+                                 .transpose_b = i & 4,
+                                 .m = shape[0],
+                                 .n = shape[1],
+                                 .k = shape[2],
+                                 .ldc = shape[1] + i / 8 % 3};
+        p.lda = p.transpose_a ? p.m : p.k;
+        p.ldb = p.transpose_b ? p.k : p.n;
+        omp_set_num_threads(1 + (int)(i / 8 % 3));
+        if (has_precision(tested, p.precision))
+            check_epilogue(tested, &p);
     }
     omp_set_num_threads(threads);
 }
@@ -589,11 +686,19 @@ static void test_info(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_automatic),
-        cmocka_unit_test(test_info),        cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_products),    cmocka_unit_test(test_network_shapes),
-        cmocka_unit_test(test_nan_spreads), cmocka_unit_test(test_epilogue),
-        cmocka_unit_test(test_run_again),   cmocka_unit_test(test_sizes_out_of_range),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_automatic),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_network_shapes),
+        cmocka_unit_test(test_tile_edges),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_nan_spreads),
+        cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_epilogue_of_large_products),
+        cmocka_unit_test(test_run_again),
+        cmocka_unit_test(test_sizes_out_of_range),
         cmocka_unit_test(test_precisions),
     };
     const struct CMUnitTest absent[] = {cmocka_unit_test(test_absent)};

@@ -185,27 +185,15 @@ static void pack_tile(const struct run *run, size_t tile, size_t block, unsigned
                         plan->ld_tile);
 }
 
-static void multiply(const struct run *run, const struct panel *panel, size_t tile, size_t block,
-                     const void *b, const void *a, void *apart)
+/* Where the product of a tile and the panels first .. end goes. */
+static enum xsmm_into destination(const struct run *run, size_t block, size_t end)
 {
     const struct xsmm_plan *plan = run->plan;
-    const struct gemm_problem *p = run->problem;
-    const bool last_tile = tile == plan->row_tiles - 1,
-               last_block = block == plan->depth_blocks - 1;
     const double alpha = alpha_at(run, XSMM_ALPHA_APART), beta = block == 0 ? run->beta : 1;
-    void *c = run->c + (tile * plan->rows * p->ldc + panel->column) * plan->element;
-    enum xsmm_into into = beta == 0 ? XSMM_STORE : XSMM_ADD;
-    if (panel->kind == XSMM_LAST || alpha != 1 || (beta != 0 && beta != 1))
-        into = XSMM_APART;
-    const libxsmm_xmmfunction kernel = plan->kernels[panel->kind][last_tile][last_block][into];
-    void *out = into == XSMM_APART ? apart : c;
-    if (p->precision == GEMM_F32)
-        kernel.smm(b, a, out);
-    else
-        kernel.dmm(b, a, out);
-    if (into == XSMM_APART)
-        gm_xsmm_combine(p->precision, last_tile ? plan->last_rows : plan->rows, panel->columns,
-                        alpha, apart, plan->width[panel->kind], beta, c, p->ldc);
+    const bool padded = plan->count[XSMM_LAST] && end == plan->panels;
+    if (plan->apart || padded || alpha != 1 || (beta != 0 && beta != 1))
+        return XSMM_APART;
+    return beta == 0 ? XSMM_STORE : XSMM_ADD;
 }
 
 /* A tile of op(A) times the panels first .. end, which lie in a slab. */
@@ -213,26 +201,32 @@ static void run_tile(const struct run *run, size_t tile, size_t block, const voi
                      size_t end, const struct scratch *scratch)
 {
     const struct xsmm_plan *plan = run->plan;
+    const struct gemm_problem *p = run->problem;
+    const bool last_tile = tile == plan->row_tiles - 1,
+               last_block = block == plan->depth_blocks - 1;
+    const size_t row = tile * plan->rows, rows = last_tile ? plan->last_rows : plan->rows;
+    const enum xsmm_into into = destination(run, block, end);
+    const struct panel left = panel_at(plan, first), right = panel_at(plan, end - 1);
+    const size_t columns = right.column + right.columns - left.column;
+    unsigned char *c = run->c + (row * p->ldc + left.column) * plan->element;
+    unsigned char *out = into == XSMM_APART ? scratch->apart : c;
     for (size_t i = first; i < end; i++) {
         const struct panel panel = panel_at(plan, i);
         const void *b = scratch->panels + (i - first) * plan->panel_bytes;
         if (!plan->pack_b && panel.kind != XSMM_LAST)
-            b = element_of(run, false, run->b, run->problem->ldb, block * plan->depth,
-                           panel.column);
-        multiply(run, &panel, tile, block, b, a, scratch->apart);
+            b = element_of(run, false, run->b, p->ldb, block * plan->depth, panel.column);
+        const libxsmm_xmmfunction kernel = plan->kernels[panel.kind][last_tile][last_block][into];
+        if (p->precision == GEMM_F32)
+            kernel.smm(b, a, (float *)out + panel.column - left.column);
+        else
+            kernel.dmm(b, a, (double *)out + panel.column - left.column);
     }
-    if (!run->epilogue || block != plan->depth_blocks - 1)
+    if (into == XSMM_APART)
+        gm_xsmm_combine(p->precision, rows, columns, alpha_at(run, XSMM_ALPHA_APART), out,
+                        plan->ld_apart, block == 0 ? run->beta : 1, c, p->ldc);
+    if (!run->epilogue || !last_block)
         return;
-    const struct panel left = panel_at(plan, first), right = panel_at(plan, end - 1);
-    const size_t row = tile * plan->rows, ldc = run->problem->ldc;
-    const struct gemm_tile seen = {
-        .c = run->c + (row * ldc + left.column) * plan->element,
-        .ldc = ldc,
-        .row = row,
-        .column = left.column,
-        .rows = tile == plan->row_tiles - 1 ? plan->last_rows : plan->rows,
-        .columns = right.column + right.columns - left.column,
-    };
+    const struct gemm_tile seen = {c, p->ldc, row, left.column, rows, columns};
     run->epilogue->apply(run->epilogue->context, &seen);
 }
 

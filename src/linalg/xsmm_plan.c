@@ -11,15 +11,17 @@ enum {
     DEPTH = 256, /* a wide panel of so many rows fills L1 (32 KiB), a slab of 8 half of L2 */
     DEEP = 1024, /* instead, for products of at most SHORT rows: nothing comes back to L1 */
     SHORT = 16,
-    L1_BYTES = 24 << 10, /* of a panel wider than that */
-    WIDEST = 1024,       /* columns of a panel */
-    ROWS = 96,           /* of a tile: it passes through L1 for each panel of the slab */
-    FEW_ROWS = 24,       /* no smaller tile is worth a call of its own */
-    TILES = 32,          /* as many as there should be for threads to share, when rows allow */
-    PACK_ROWS = 48,      /* from so many rows on a copy of B costs less than its strides */
-    C_BYTES = XSMM_APART_BYTES, /* of the tile of C that the epilogue finds in L2 */
-    SERIAL_WORK = 1 << 19,      /* multiplications that are done before threads have started */
-    MOST_BYTES = 1 << 30 /* from the first row of a tile to the last: kernels count in 32 bits */
+    L1_BYTES = 24 << 10,   /* of a panel wider than that */
+    WIDEST = 1024,         /* columns of a panel */
+    ROWS = 96,             /* of a tile: it passes through L1 for each panel of the slab */
+    FEW_ROWS = 24,         /* no smaller tile is worth a call of its own */
+    TILES = 32,            /* as many as there should be for threads to share, when rows allow */
+    APART_DEPTH = 64,      /* rows that end within a vector lie across cache lines: from so long a
+                              sum on C is better added to in one sweep */
+    PACK_ROWS = 48,        /* from so many rows on a copy of B costs less than its strides */
+    C_BYTES = 128 << 10,   /* of the tile of C that the epilogue finds in L2 */
+    SERIAL_WORK = 1 << 19, /* multiplications that are done before threads have started */
+    MOST_BYTES = 1 << 30   /* from the first row of a tile to the last: kernels count in 32 bits */
 };
 
 /* The columns, in units of a vector. Long sums: panels of 4 and 3. Short ones: panels of one size, as
@@ -114,6 +116,10 @@ static void choose_copies(struct xsmm_plan *plan, const struct gemm_problem *p)
     const size_t c_panels = C_BYTES / (plan->rows * plan->width[XSMM_WIDE] * plan->element);
     if (plan->slab > c_panels)
         plan->slab = c_panels ? c_panels : 1;
+    if (plan->slab > plan->panels)
+        plan->slab = plan->panels;
+    plan->ld_apart = plan->slab * plan->width[XSMM_WIDE] + (plan->slab > 1 ? line : 0);
+    plan->apart = plan->count[XSMM_LAST] && plan->depth >= APART_DEPTH;
 }
 
 static libxsmm_xmmfunction dispatch(const struct xsmm_plan *plan, const struct gemm_problem *p,
@@ -123,7 +129,7 @@ static libxsmm_xmmfunction dispatch(const struct xsmm_plan *plan, const struct g
     const bool packed = plan->pack_b || panel == XSMM_LAST;
     const int ld_panel = (int)(packed ? plan->width[panel] : p->ldb);
     const int ld_tile = (int)(plan->pack_a ? plan->ld_tile : p->lda);
-    const int ld_c = (int)(into == XSMM_APART ? plan->width[panel] : p->ldc);
+    const int ld_c = (int)(into == XSMM_APART ? plan->ld_apart : p->ldc);
     const int flags = LIBXSMM_GEMM_FLAG_NONE, prefetch = LIBXSMM_GEMM_PREFETCH_NONE;
     const int m = (int)plan->width[panel], n = (int)rows, k = (int)depth;
     libxsmm_xmmfunction kernel = {NULL};

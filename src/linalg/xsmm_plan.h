@@ -56,8 +56,9 @@ struct xsmm_plan {
         pack_b; /* tiles and panels are copied into scratch first; the last panel always is,
                             where it is padded */
     enum xsmm_alpha alpha;
-    size_t ld_tile; /* from one row of a packed tile to the next */
-    bool serial;    /* too little work for more than one thread */
+    size_t ld_tile, ld_apart; /* from one row of a packed tile to the next; of a product apart */
+    bool apart;               /* all products are made apart, not only those of padded panels */
+    bool serial;              /* too little work for more than one thread */
     /* [panel][last tile][last block][into], [panel][last block] and [last tile][last block] */
     libxsmm_xmmfunction kernels[XSMM_PANELS][2][2][XSMM_INTO];
     struct xsmm_transpose transpose_b[XSMM_PANELS][2], transpose_a[2][2];
@@ -67,7 +68,7 @@ struct xsmm_plan {
 enum {
     XSMM_PANEL_BYTES = 264 << 10, /* a slab of packed panels */
     XSMM_TILE_BYTES = 1 << 20,    /* a group of packed tiles of op(A) */
-    XSMM_APART_BYTES = 128 << 10, /* the product of a panel and a tile */
+    XSMM_APART_BYTES = 136 << 10, /* the product of a tile and a slab */
     XSMM_SCRATCH_BYTES = XSMM_PANEL_BYTES + XSMM_TILE_BYTES + XSMM_APART_BYTES
 };
 

@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "fields.h"
 #include "linalg/blas_library.h"
+#include "linalg/gemm.h"
 
 /* A BLAS library, or a provider that is none. */
 struct library {
@@ -46,10 +47,20 @@ struct children {
 
 /* ---- which libraries there are ---- */
 
+/* By a path only a CBLAS library can be asked for; its name may be that of none of the rows. */
+static bool is_blas(const char *name)
+{
+    struct gemm_name row;
+    for (size_t i = 0; (row = gm_gemm_name_at(i)).name; i++)
+        if (strcmp(row.name, name) == 0)
+            return row.kind == &gm_gemm_cblas;
+    return true;
+}
+
 /* Each once; returns an exit code, as all of these. */
 static int add_library(struct children *children, const char *name, const char *path)
 {
-    const char *word = path[0] ? path : name;
+    const char *word = path[0] && is_blas(name) ? path : name;
     for (size_t i = 0; i < children->library_count; i++)
         if (strcmp(children->libraries[i].word, word) == 0)
             return EXIT_CODE_DONE;

@@ -110,6 +110,30 @@ static const char *provider_of(const struct plan *plan, size_t m)
     return found ? found->provider : "none";
 }
 
+/* The last batch of an epoch has fewer examples, and evaluation takes more; 4 times is near. */
+static void test_near(void **state)
+{
+    (void)state;
+    struct plan plan = {.machine = "m"};
+    add(&plan, 100, "native", 1);
+    add(&plan, 60, "onednn", 1);
+    static const struct {
+        size_t m;
+        const char *provider;
+    } cases[] = {{100, "native"}, {60, "onednn"}, {25, "native"}, {24, "onednn"},
+                 {400, "native"}, {15, "onednn"}, {14, "none"},   {600, "none"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct plan_choice like = choice_of(cases[i].m, "", 0);
+        const struct plan_choice *near = gm_plan_find_near(&plan, &like.problem, 2);
+        assert_string_equal(near ? near->provider : "none", cases[i].provider);
+        assert_null(gm_plan_find_near(&plan, &like.problem, 3));
+    }
+    struct plan_choice other = choice_of(100, "", 0);
+    other.problem.n++;
+    assert_null(gm_plan_find_near(&plan, &other.problem, 2));
+    gm_plan_free(&plan);
+}
+
 /* Two machines share a file; each sees its own, and neither loses the other's. */
 static void test_files(void **state)
 {
@@ -147,11 +171,18 @@ static void test_damaged_files(void **state)
 {
     (void)state;
 #define CHOICE(end)                                                                                \
-    "{\"gemmlp_plan\":1,\"choices\":[{\"machine\":\"m\",\"precision\":\"f32\",\"operation\":\"NT\","   \
+    "{\"gemmlp_plan\":1,\"choices\":[{\"machine\":\"m\",\"precision\":\"f32\",\"operation\":"      \
+    "\"NT\","                                                                                      \
     "\"m\":3,\"n\":4,\"k\":5,\"threads_limit\":2," end "}]}"
     static const char *const texts[] = {
-        "", "{", "[]", "null", "{\"gemmlp_plan\":2,\"choices\":[]}", "{\"gemmlp_plan\":1}",
-        "{\"gemmlp_plan\":1,\"choices\":{}}", "{\"gemmlp_plan\":1,\"choices\":[5]}",
+        "",
+        "{",
+        "[]",
+        "null",
+        "{\"gemmlp_plan\":2,\"choices\":[]}",
+        "{\"gemmlp_plan\":1}",
+        "{\"gemmlp_plan\":1,\"choices\":{}}",
+        "{\"gemmlp_plan\":1,\"choices\":[5]}",
         CHOICE("\"provider\":\"native\",\"threads\":3,\"seconds\":1"), /* more than there are */
         CHOICE("\"provider\":\"native\",\"threads\":0,\"seconds\":1"),
         CHOICE("\"provider\":5,\"threads\":1,\"seconds\":1"),
@@ -203,9 +234,13 @@ static void test_provider_that_is_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_right_and_remembered), cmocka_unit_test(test_large_products),
-        cmocka_unit_test(test_refused),              cmocka_unit_test(test_files),
-        cmocka_unit_test(test_damaged_files),        cmocka_unit_test(test_provider_that_is_gone),
+        cmocka_unit_test(test_right_and_remembered),
+        cmocka_unit_test(test_large_products),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_near),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_provider_that_is_gone),
     };
     omp_set_num_threads(2);
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -10,9 +10,11 @@
  * those two. The scratch is the provider's, shared by its products so that it stays in the cache:
  * they must run one at a time.
  */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "core/arena.h"
 #include "linalg/xsmm_plan.h"
@@ -25,29 +27,47 @@ struct xsmm {
 
 /* ---- the provider ---- */
 
-static bool generates_code(void)
+/* libxsmm does not ask: where this is forbidden it returns code that cannot be called. */
+static bool may_run_generated_code(void)
 {
-    const float one = 1;
-    return libxsmm_smmdispatch(8, 3, 4, NULL, NULL, NULL, &one, &one, NULL, NULL) != NULL;
+    const size_t size = 4096;
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return false;
+    const bool may = mprotect(page, size, PROT_READ | PROT_EXEC) == 0;
+    munmap(page, size);
+    return may;
+}
+
+static gemmlp_status check_machine(gemmlp_error *error)
+{
+    if (!may_run_generated_code())
+        return gm_fail(error, GEMMLP_UNSUPPORTED,
+                       "libxsmm generates code, and this system does not let memory be made "
+                       "executable (SELinux, or MemoryDenyWriteExecute of systemd)");
+    libxsmm_init();
+    if (libxsmm_get_target_archid() < LIBXSMM_X86_AVX2)
+        return gm_fail(error, GEMMLP_UNSUPPORTED,
+                       "libxsmm sees '%s' here: expected an x86-64 CPU with AVX2, and "
+                       "LIBXSMM_TARGET not set to less",
+                       libxsmm_get_target_arch());
+    return GEMMLP_OK;
 }
 
 static gemmlp_status open_xsmm(const char *spec, struct gemm_provider *provider,
                                gemmlp_error *error)
 {
     (void)spec;
-    libxsmm_init();
-    if (!generates_code())
-        return gm_fail(error, GEMMLP_UNSUPPORTED,
-                       "libxsmm %s generates no code here: it needs an x86-64 CPU, LIBXSMM_TARGET "
-                       "unset, and a system that lets memory be made executable",
-                       LIBXSMM_VERSION);
+    gemmlp_status status = check_machine(error);
+    if (status != GEMMLP_OK)
+        return status;
     struct xsmm *xsmm = calloc(1, sizeof *xsmm);
     if (!xsmm)
         return gm_fail_memory(error, "a provider of matrix products", sizeof *xsmm);
     const int most = omp_get_max_threads(), processors = omp_get_num_procs();
     xsmm->threads = most > processors ? most : processors;
     gm_arena_take(&xsmm->arena, (size_t)xsmm->threads, XSMM_SCRATCH_BYTES);
-    gemmlp_status status = gm_arena_allocate(&xsmm->arena, "scratch for libxsmm", error);
+    status = gm_arena_allocate(&xsmm->arena, "scratch for libxsmm", error);
     if (status != GEMMLP_OK) {
         free(xsmm);
         return status;

@@ -49,6 +49,26 @@ const struct plan_choice *gm_plan_find(const struct plan *plan, const struct gem
     return find(plan, problem, limit);
 }
 
+static size_t *examples_of(struct gemm_problem *problem)
+{
+    return problem->transpose_a ? &problem->k : &problem->m;
+}
+
+const struct plan_choice *gm_plan_find_near(const struct plan *plan,
+                                            const struct gemm_problem *problem, int limit)
+{
+    const struct plan_choice *best = find(plan, problem, limit);
+    for (size_t i = 0; !best && i < plan->count; i++) {
+        struct gemm_problem like = plan->choices[i].problem, wanted = *problem;
+        const size_t a = *examples_of(&like), b = *examples_of(&wanted);
+        *examples_of(&like) = b;
+        if (plan->choices[i].limit == limit && same_problem(&like, &wanted) && a / 4 <= b &&
+            b / 4 <= a)
+            best = &plan->choices[i];
+    }
+    return best;
+}
+
 static gemmlp_status append(struct plan *plan, const struct plan_choice *choice,
                             gemmlp_error *error)
 {

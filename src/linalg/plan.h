@@ -38,6 +38,10 @@ json_t *gm_plan_json(const struct plan *plan);
 /* NULL: none yet. */
 const struct plan_choice *gm_plan_find(const struct plan *plan, const struct gemm_problem *problem,
                                        int limit);
+/* Or else that of a product with a quarter to four times the examples: as for the last batch of an
+ * epoch, which is not worth an answer of its own. */
+const struct plan_choice *gm_plan_find_near(const struct plan *plan,
+                                            const struct gemm_problem *problem, int limit);
 gemmlp_status gm_plan_add(struct plan *plan, const struct plan_choice *choice, gemmlp_error *error);
 void gm_plan_free(struct plan *plan);
 

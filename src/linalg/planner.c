@@ -27,10 +27,9 @@ struct planned {
 
 /* ---- timing ---- */
 
-/* A product larger than this is timed on fewer examples, and with sides of at most MAX_SIDE, so that
- * a network is planned in well under a second and its plan takes no memory to speak of. */
-static const double MAX_FLOP = 5e8;
-enum { MAX_SIDE = 4096, MIN_SIDE = 64, REPEATS = 5 };
+/* What is larger is timed smaller, so that a network is planned in about a second and the planner takes no
+ * memory to speak of; it is large enough to tell how a library copes with large ones. */
+enum { MAX_SIDE = 2048, MAX_EXAMPLES = 512, REPEATS = 5 };
 /* Short products repeat until a clock can tell them apart; long ones until this has passed. */
 static const double SAMPLE_SECONDS = 2e-4, CANDIDATE_SECONDS = 1e-2;
 /* One thread is tried below this: above it, two or more are faster everywhere. */
@@ -46,12 +45,9 @@ static size_t at_most(size_t n, size_t limit)
 static struct gemm_problem timed_problem(const struct gemm_problem *problem)
 {
     struct gemm_problem p = *problem;
-    p.m = at_most(p.m, MAX_SIDE);
+    p.m = at_most(p.m, p.transpose_a ? MAX_SIDE : MAX_EXAMPLES);
     p.n = at_most(p.n, MAX_SIDE);
-    p.k = at_most(p.k, MAX_SIDE);
-    size_t *examples = p.transpose_a ? &p.k : &p.m;
-    while (2.0 * (double)p.m * (double)p.n * (double)p.k > MAX_FLOP && *examples > MIN_SIDE)
-        *examples = *examples / 2 > MIN_SIDE ? *examples / 2 : MIN_SIDE;
+    p.k = at_most(p.k, p.transpose_a ? MAX_EXAMPLES : MAX_SIDE);
     p.lda = p.transpose_a ? p.m : p.k;
     p.ldb = p.transpose_b ? p.k : p.n;
     p.ldc = p.n;
@@ -109,7 +105,8 @@ static double time_candidate(const struct gemm_provider *provider, const struct 
     if (gm_gemm_prepare(&gemm, provider, p, NULL) == GEMMLP_OK) {
         const double first = time_calls(&gemm, o, 1), start = gm_seconds();
         const double calls = fmax(1, fmin(1000, SAMPLE_SECONDS / first));
-        for (size_t i = 0; i < REPEATS && gm_seconds() - start < CANDIDATE_SECONDS; i++) {
+        const size_t repeats = first > 4 * best && first > CANDIDATE_SECONDS ? 0 : REPEATS;
+        for (size_t i = 0; i < repeats && gm_seconds() - start < CANDIDATE_SECONDS; i++) {
             quickest = fmin(quickest, time_calls(&gemm, o, (size_t)calls));
             if (quickest > 2 * best)
                 break;
@@ -127,16 +124,15 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
     const double flop = 2.0 * (double)timed.m * (double)timed.n * (double)timed.k;
     struct operands o = {0};
     *choice = (struct plan_choice){.problem = *problem, .limit = limit, .seconds = INFINITY};
-    choice->shrunk =
-        timed.m != problem->m || timed.n != problem->n || timed.k != problem->k;
+    choice->shrunk = timed.m != problem->m || timed.n != problem->n || timed.k != problem->k;
     gemmlp_status status = make_operands(&timed, &o, error);
     if (status != GEMMLP_OK)
         return status;
     const int counts[] = {limit, 1};
     for (size_t i = 0; i < planner->count; i++)
         for (size_t t = 0; t < (limit > 1 && flop < ONE_THREAD_FLOP ? 2 : 1); t++) {
-            const double seconds = time_candidate(planner->providers[i], &timed, counts[t], &o,
-                                                  choice->seconds);
+            const double seconds =
+                time_candidate(planner->providers[i], &timed, counts[t], &o, choice->seconds);
             if (seconds < choice->seconds) {
                 choice->seconds = seconds;
                 choice->threads = counts[t];
@@ -169,7 +165,7 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
 {
     struct planner *planner = provider->context;
     const int limit = omp_get_max_threads();
-    const struct plan_choice *known = gm_plan_find(&planner->plan, problem, limit);
+    const struct plan_choice *known = gm_plan_find_near(&planner->plan, problem, limit);
     const struct gemm_provider *best = known ? provider_named(planner, known->provider) : NULL;
     struct plan_choice choice;
     if (best)
@@ -187,7 +183,8 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     *plan = planned;
     planned->threads = choice.threads < limit ? choice.threads : 0;
     if (!best)
-        best = choice.provider[0] ? provider_named(planner, choice.provider) : planner->providers[0];
+        best =
+            choice.provider[0] ? provider_named(planner, choice.provider) : planner->providers[0];
     if (planned->threads)
         omp_set_num_threads(planned->threads);
     const gemmlp_status status = gm_gemm_prepare(&planned->inner, best, problem, error);

@@ -32,7 +32,7 @@ enum {
 };
 
 /* Okabe and Ito's palette, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color),
- * less its yellow, in which a line is hard to see; as "#rrggbb", any index will do. */
+ * less its yellow, in which a line is hard to see, and a wine red by Tol; as "#rrggbb", any index will do. */
 const char *bench_page_colour(size_t index);
 
 /* Title, and in small type the machine, the versions, the date and the command; below it `body`

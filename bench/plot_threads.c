@@ -26,7 +26,7 @@ static const json_t *find_record(const struct page *page, const json_t *entry,
     return NULL;
 }
 
-/* Mark number i of a line; together with the colour no two of 56 lines look the same. */
+/* Mark number i of a line; together with the colour no two of 63 lines look the same. */
 static int line_point(size_t i)
 {
     static const int points[] = {7, 5, 9, 13, 11, 6, 4};

@@ -96,7 +96,8 @@ struct gemm_name gm_gemm_name_at(size_t index);
 
 gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *provider,
                               const struct gemm_problem *problem, gemmlp_error *error);
-/* Allocates nothing. beta = 0: C need not be initialised. */
+/* Allocates nothing. beta = 0: C need not be initialised. Products of one provider run one at a time:
+ * they may share its scratch. */
 void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                  void *c, const struct gemm_epilogue *epilogue);
 void gm_gemm_release(struct gemm *gemm);

@@ -201,8 +201,8 @@ typedef struct gemmlp_compute {
      * first that is installed. */
     const char *provider;
     /* With provider NULL or "auto": the file of a plan, which says by which provider and on how many
-     * threads each matrix product is fastest. What it does not hold is found by timing, in well under
-     * a second, and added; there need be no file yet. "": the same without a file. NULL: nothing is
+     * threads each matrix product is fastest. What it does not hold is found by timing, in a fraction
+     * of a second to a few, and added; there need be no file yet. "": the same without a file. NULL: nothing is
      * timed, and every product is the first provider's on all threads: the same bits in every run. */
     const char *plan;
 } gemmlp_compute;

@@ -27,7 +27,7 @@ struct planned {
 
 /* ---- timing ---- */
 
-/* What is larger is timed smaller, so that a network is planned in about a second and the planner takes no
+/* What is larger is timed smaller, so that a network is planned in a second or two and the planner takes no
  * memory to speak of; it is large enough to tell how a library copes with large ones. */
 enum { MAX_SIDE = 2048, MAX_EXAMPLES = 512, REPEATS = 5 };
 /* Short products repeat until a clock can tell them apart; long ones until this has passed. */

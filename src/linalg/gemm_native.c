@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/checked.h"
 #include "linalg/gemm.h"
@@ -23,8 +24,8 @@
 
 enum {
     L1_BYTES = 32 << 10,
-    A_BYTES = 256 << 10, /* of L2, for a block of A */
-    OUTER_DEPTH = 256,   /* of a block of k: a panel of B is half of L1 */
+    L2_BYTES = 512 << 10, /* where the system does not say */
+    OUTER_DEPTH = 384,    /* of a block of k: as often is C read and written again */
     DOT_DEPTH = 1024,
     STRIP = 512,                                            /* columns */
     PANEL_BYTES = 2 * 2 * 16 * OUTER_DEPTH * sizeof(float), /* of two of the widest panels */
@@ -68,6 +69,17 @@ static size_t part(size_t n, size_t limit, size_t unit)
     return round_up((n + parts - 1) / parts, unit);
 }
 
+/* Of L2, for a block of A: the panel of B that it meets needs the rest. Fewer rows would have B copied, and
+ * fetched, once more for every block. */
+static size_t block_bytes(void)
+{
+    long l2 = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return (l2 > 0 ? (size_t)l2 : L2_BYTES) / 4 * 3;
+}
+
 /* Rows this far apart fall into the same sets of a cache. */
 static bool collides(size_t ld)
 {
@@ -81,7 +93,8 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     plan->row_unit = plan->dot ? 4 : kernels->rows;
     plan->column_unit = plan->dot ? 3 : kernels->columns;
     plan->depth = part(p->k, plan->dot ? DOT_DEPTH : OUTER_DEPTH, LINE / sizeof(float));
-    plan->rows = part(p->m, at_most(A_BYTES / (plan->depth * sizeof(float)), 4096), plan->row_unit);
+    plan->rows =
+        part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->row_unit);
     plan->strip = round_up(STRIP, plan->column_unit);
     const size_t panels = p->n / plan->column_unit, tiles = p->m / plan->row_unit;
     if (plan->dot) {

@@ -27,9 +27,9 @@ struct planned {
 
 /* ---- timing ---- */
 
-/* What is larger is timed smaller, so that a network is planned in a second or two and the planner takes no
+/* What is larger is timed smaller, so that a network is planned in a second and the planner takes no
  * memory to speak of; it is large enough to tell how a library copes with large ones. */
-enum { MAX_SIDE = 2048, MAX_EXAMPLES = 512, REPEATS = 5 };
+enum { MAX_SIDE = 2048, MAX_EXAMPLES = 256, REPEATS = 5 };
 /* Short products repeat until a clock can tell them apart; long ones until this has passed. */
 static const double SAMPLE_SECONDS = 2e-4, CANDIDATE_SECONDS = 1e-2;
 /* One thread is tried below this: above it, two or more are faster everywhere. */
@@ -105,7 +105,8 @@ static double time_candidate(const struct gemm_provider *provider, const struct 
     if (gm_gemm_prepare(&gemm, provider, p, NULL) == GEMMLP_OK) {
         const double first = time_calls(&gemm, o, 1), start = gm_seconds();
         const double calls = fmax(1, fmin(1000, SAMPLE_SECONDS / first));
-        const size_t repeats = first > 4 * best && first > CANDIDATE_SECONDS ? 0 : REPEATS;
+        const bool hopeless = first > 1.5 * best && first > CANDIDATE_SECONDS / 4;
+        const size_t repeats = hopeless ? 0 : REPEATS;
         for (size_t i = 0; i < repeats && gm_seconds() - start < CANDIDATE_SECONDS; i++) {
             quickest = fmin(quickest, time_calls(&gemm, o, (size_t)calls));
             if (quickest > 2 * best)

@@ -3,8 +3,10 @@
 #define _FILE_OFFSET_BITS 64
 #include "io/atomic_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -198,4 +200,44 @@ void gm_atomic_abort(struct atomic_file *file)
     free(file->temporary);
     free(file->path);
     *file = (struct atomic_file){0};
+}
+
+/* ---- what dead processes left behind ---- */
+
+/* The names that create_beside gives: .NAME.PID-ATTEMPT.tmp */
+bool gm_atomic_left_behind(const char *name, size_t *length)
+{
+    const char *dash = strrchr(name, '-'), *dot = dash;
+    while (dot && dot > name && *dot != '.')
+        dot--;
+    if (name[0] != '.' || !dash || dot <= name + 1)
+        return false;
+    char *end;
+    const long process = strtol(dot + 1, &end, 10);
+    if (end != dash || process <= 0)
+        return false;
+    const long attempt = strtol(dash + 1, &end, 10);
+    if (attempt < 0 || end == dash + 1 || strcmp(end, ".tmp") != 0)
+        return false;
+    *length = (size_t)(dot - name) - 1;
+    return process == (long)getpid() || (kill((pid_t)process, 0) != 0 && errno == ESRCH);
+}
+
+void gm_atomic_sweep(const char *path)
+{
+    char *target = resolve(path);
+    const size_t before = target ? directory_length(target) : 0;
+    const char *name = target ? target + before : "";
+    const size_t kept = strlen(name) < NAME_KEPT ? strlen(name) : NAME_KEPT;
+    char *directory = target && before ? strndup(target, before) : strdup(".");
+    DIR *stream = directory && kept ? opendir(directory) : NULL;
+    size_t length;
+    for (const struct dirent *entry; stream && (entry = readdir(stream));)
+        if (gm_atomic_left_behind(entry->d_name, &length) && length == kept &&
+            strncmp(entry->d_name + 1, name, kept) == 0)
+            unlinkat(dirfd(stream), entry->d_name, 0);
+    if (stream)
+        closedir(stream);
+    free(directory);
+    free(target);
 }

@@ -24,4 +24,11 @@ gemmlp_status gm_atomic_commit(struct atomic_file *file, gemmlp_error *error);
 /* Gives up: the target is as it was. Harmless after commit or a failed open. */
 void gm_atomic_abort(struct atomic_file *file);
 
+/* Whether `name`, an entry of a directory, is the temporary file of a process of this machine that
+ * has died; *length: how much of name + 1 is the name that it would have got. Files of this process
+ * itself count as left behind. */
+bool gm_atomic_left_behind(const char *name, size_t *length);
+/* Removes what dead processes left behind while they wrote `path`. */
+void gm_atomic_sweep(const char *path);
+
 #endif

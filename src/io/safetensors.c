@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/checked.h"
+#include "io/crc32.h"
 #include "io/safetensors_format.h"
 
 enum { SHOWN = 96 }; /* characters of a foreign string in a message */
@@ -19,6 +20,7 @@ enum { SHOWN = 96 }; /* characters of a foreign string in a message */
 struct safetensors {
     int descriptor;
     char *path;
+    size_t size;                /* of the file when it was opened */
     json_t *header;             /* owns names and metadata */
     struct safetensor *tensors; /* (count), by name */
     size_t count;
@@ -300,7 +302,7 @@ gemmlp_status gm_safetensors_open(const char *path, struct safetensors **out, ge
         status =
             gm_fail(error, GEMMLP_UNSUPPORTED, "%s: is larger than this machine addresses", path);
     else
-        status = parse_header(file, (size_t)info.st_size, error);
+        status = parse_header(file, file->size = (size_t)info.st_size, error);
     if (status != GEMMLP_OK)
         gm_safetensors_close(file);
     else
@@ -329,6 +331,36 @@ gemmlp_status gm_safetensors_read(const struct safetensors *file, const struct s
                                   void *out, gemmlp_error *error)
 {
     return read_at(file, out, tensor->bytes, tensor->offset, error);
+}
+
+gemmlp_status gm_safetensors_verify(const struct safetensors *file, gemmlp_error *error)
+{
+    enum { BUFFER = 16 << 20 };
+    const struct safetensor *checksum = gm_safetensors_find(file, SAFETENSORS_CHECKSUM);
+    uint32_t expected = 0, crc = 0;
+    if (!checksum || strcmp(checksum->dtype, "U32") != 0 || checksum->bytes != sizeof expected ||
+        checksum->offset + checksum->bytes != file->size)
+        return gm_fail(error, GEMMLP_BAD_MODEL,
+                       "%s: does not end with a tensor " SAFETENSORS_CHECKSUM " of type U32",
+                       file->path);
+    const size_t end = (size_t)checksum->offset, room = end < BUFFER ? end : BUFFER;
+    void *buffer = malloc(room);
+    if (!buffer)
+        return gm_fail_memory(error, "reading a file", room);
+    gemmlp_status status = gm_safetensors_read(file, checksum, &expected, error);
+    for (size_t at = 0; status == GEMMLP_OK && at < end;) {
+        const size_t size = end - at < room ? end - at : room;
+        status = read_at(file, buffer, size, at, error);
+        if (status == GEMMLP_OK)
+            crc = gm_crc32(crc, buffer, size);
+        at += size;
+    }
+    free(buffer);
+    if (status == GEMMLP_OK && crc != expected)
+        status = gm_fail(error, GEMMLP_BAD_MODEL,
+                         "%s: is damaged: its %zu bytes have the checksum %08lx, expected %08lx",
+                         file->path, end, (unsigned long)crc, (unsigned long)expected);
+    return status;
 }
 
 void gm_safetensors_close(struct safetensors *file)

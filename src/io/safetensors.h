@@ -31,6 +31,14 @@ gemmlp_status gm_safetensors_write(const char *path, const struct safetensor *te
                                    size_t tensor_count, const struct safetensors_metadata *metadata,
                                    size_t metadata_count, gemmlp_error *error);
 
+/* The same with one tensor more, SAFETENSORS_CHECKSUM, behind all others: the CRC-32 of every byte
+ * before it, header included. */
+#define SAFETENSORS_CHECKSUM "checksum.crc32"
+gemmlp_status gm_safetensors_write_checked(const char *path, const struct safetensor *tensors,
+                                           size_t tensor_count,
+                                           const struct safetensors_metadata *metadata,
+                                           size_t metadata_count, gemmlp_error *error);
+
 struct safetensors; /* an open file */
 
 gemmlp_status gm_safetensors_open(const char *path, struct safetensors **out, gemmlp_error *error);
@@ -41,6 +49,8 @@ size_t gm_safetensors_count(const struct safetensors *file);
 /* Reads the whole tensor; `out` has tensor->bytes bytes. */
 gemmlp_status gm_safetensors_read(const struct safetensors *file, const struct safetensor *tensor,
                                   void *out, gemmlp_error *error);
+/* BAD_MODEL unless the file has that checksum and it is right. Reads the whole file once. */
+gemmlp_status gm_safetensors_verify(const struct safetensors *file, gemmlp_error *error);
 void gm_safetensors_close(struct safetensors *file); /* NULL is allowed */
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "core/checked.h"
 #include "io/atomic_file.h"
+#include "io/crc32.h"
 #include "io/json_text.h"
 #include "io/safetensors_format.h"
 
@@ -119,36 +120,61 @@ static gemmlp_status describe_metadata(json_t *header, const struct safetensors_
     return GEMMLP_OK;
 }
 
-static void write_all(FILE *stream, const char *header, size_t length,
-                      const struct safetensor *tensors, size_t count)
+/* Where bytes go, and their CRC-32 so far where it is wanted. */
+struct sink {
+    FILE *stream;
+    bool checked, good;
+    uint32_t crc;
+};
+
+static void put(struct sink *sink, const void *data, size_t size)
 {
+    if (!sink->good || size == 0)
+        return;
+    if (sink->checked)
+        sink->crc = gm_crc32(sink->crc, data, size);
+    sink->good = fwrite(data, 1, size, sink->stream) == size;
+}
+
+static void write_all(FILE *stream, const char *header, size_t length,
+                      const struct safetensor *tensors, size_t count, bool checked)
+{
+    static const char padding[DATA_ALIGNMENT + 1] =
+        "                                                                ";
+    struct sink sink = {stream, checked, true, 0};
     size_t padded =
         (SAFETENSORS_LENGTH_BYTES + length + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT -
         SAFETENSORS_LENGTH_BYTES;
     uint64_t prefix = padded;
-    bool good = fwrite(&prefix, sizeof prefix, 1, stream) == 1 &&
-                fwrite(header, 1, length, stream) == length &&
-                fprintf(stream, "%*s", (int)(padded - length), "") >= 0;
-    for (size_t i = 0, bytes; i < count && good; i++) {
-        good = gm_safetensors_bytes(&tensors[i], &bytes);
-        if (good && bytes > 0)
-            good = fwrite(tensors[i].data, 1, bytes, stream) == bytes;
+    put(&sink, &prefix, sizeof prefix);
+    put(&sink, header, length);
+    put(&sink, padding, padded - length);
+    for (size_t i = 0, bytes; i < count && sink.good; i++) {
+        sink.good = gm_safetensors_bytes(&tensors[i], &bytes);
+        put(&sink, tensors[i].data, bytes);
     }
+    const uint32_t crc = sink.crc;
+    sink.checked = false;
+    put(&sink, &crc, checked ? sizeof crc : 0);
 }
 
-gemmlp_status gm_safetensors_write(const char *path, const struct safetensor *tensors,
-                                   size_t tensor_count, const struct safetensors_metadata *metadata,
-                                   size_t metadata_count, gemmlp_error *error)
+static gemmlp_status write_file(const char *path, const struct safetensor *tensors,
+                                size_t tensor_count, const struct safetensors_metadata *metadata,
+                                size_t metadata_count, bool checked, gemmlp_error *error)
 {
     errno = 0;
     json_t *header = json_object();
     size_t end = 0;
+    const struct safetensor checksum = {
+        .name = SAFETENSORS_CHECKSUM, .dtype = "U32", .rank = 1, .shape = {1}};
     gemmlp_status status = describe_metadata(header, metadata, metadata_count, path, error);
-    if (status == GEMMLP_OK && tensor_count > SAFETENSORS_MAX_TENSORS)
+    if (status == GEMMLP_OK && tensor_count > SAFETENSORS_MAX_TENSORS - (size_t)checked)
         status = gm_fail(error, GEMMLP_INVALID_ARGUMENT, "%s: %zu tensors are more than %d", path,
-                         tensor_count, SAFETENSORS_MAX_TENSORS);
+                         tensor_count, SAFETENSORS_MAX_TENSORS - (int)checked);
     for (size_t i = 0; i < tensor_count && status == GEMMLP_OK; i++)
         status = describe(header, &tensors[i], &end, path, error);
+    if (status == GEMMLP_OK && checked)
+        status = describe(header, &checksum, &end, path, error);
     char *text = status == GEMMLP_OK ? gm_json_text(header) : NULL;
     json_decref(header);
     if (status != GEMMLP_OK)
@@ -166,9 +192,24 @@ gemmlp_status gm_safetensors_write(const char *path, const struct safetensor *te
     else
         status = gm_atomic_open(&file, path, error);
     if (status == GEMMLP_OK) {
-        write_all(file.stream, text, length, tensors, tensor_count);
+        write_all(file.stream, text, length, tensors, tensor_count, checked);
         status = gm_atomic_commit(&file, error);
     }
     free(text);
     return status;
+}
+
+gemmlp_status gm_safetensors_write(const char *path, const struct safetensor *tensors,
+                                   size_t tensor_count, const struct safetensors_metadata *metadata,
+                                   size_t metadata_count, gemmlp_error *error)
+{
+    return write_file(path, tensors, tensor_count, metadata, metadata_count, false, error);
+}
+
+gemmlp_status gm_safetensors_write_checked(const char *path, const struct safetensor *tensors,
+                                           size_t tensor_count,
+                                           const struct safetensors_metadata *metadata,
+                                           size_t metadata_count, gemmlp_error *error)
+{
+    return write_file(path, tensors, tensor_count, metadata, metadata_count, true, error);
 }

@@ -15,8 +15,7 @@
 #include "core/cpu.h"
 #include "data/preprocess.h"
 #include "io/json_text.h"
-#include "io/safetensors.h"
-#include "nn/public_model.h"
+#include "nn/model_file.h"
 
 /* ---- save ---- */
 
@@ -71,58 +70,78 @@ static gemmlp_status classes_to_text(const gemmlp_model *model, char **text, gem
     return *text ? GEMMLP_OK : gm_fail_memory(error, "class names", outputs * sizeof(char *));
 }
 
-enum { NAME_SIZE = 48 };
-
-static void add_tensor(struct safetensor *tensor, char *name, size_t rank, size_t rows,
-                       size_t columns, const float *data)
+/* A matrix, or with columns = 0 a vector. */
+static void add_tensor(struct model_content *content, size_t rows, size_t columns,
+                       const float *data, const char *name)
 {
-    *tensor = (struct safetensor){.name = name, .dtype = "F32", .rank = rank, .data = data};
-    tensor->shape[0] = rows;
-    tensor->shape[1] = rank > 1 ? columns : 0;
-    tensor->bytes = rows * (rank > 1 ? columns : 1) * sizeof *data;
+    const size_t n = content->count++;
+    snprintf(content->names[n], MODEL_NAME_SIZE, "%s", name);
+    content->tensors[n] =
+        (struct safetensor){.name = content->names[n],
+                            .dtype = "F32",
+                            .rank = columns ? 2 : 1,
+                            .shape = {rows, columns},
+                            .data = data,
+                            .bytes = rows * (columns ? columns : 1) * sizeof *data};
 }
 
-/* names: 2 per layer and 2 more, NAME_SIZE bytes each. Returns how many tensors there are. */
-static size_t list_tensors(const gemmlp_model *model, struct safetensor *tensors,
-                           char (*names)[NAME_SIZE])
+void gm_model_content_add(struct model_content *content, const struct model *model,
+                          const char *prefix, const float *slab)
 {
-    size_t n = 0;
-    for (size_t l = 0; l < model->core->layer_count; l++) {
-        const struct layer *layer = &model->core->layers[l];
-        snprintf(names[n], NAME_SIZE, "layers.%zu.weight", l);
-        add_tensor(&tensors[n], names[n], 2, layer->n_out, layer->n_in, layer->w);
-        n++;
-        snprintf(names[n], NAME_SIZE, "layers.%zu.bias", l);
-        add_tensor(&tensors[n], names[n], 1, layer->n_out, 0, layer->b);
-        n++;
+    char name[MODEL_NAME_SIZE];
+    for (size_t l = 0; l < model->layer_count; l++) {
+        const struct layer *layer = &model->layers[l];
+        snprintf(name, sizeof name, "%slayers.%zu.weight", prefix, l);
+        add_tensor(content, layer->n_out, layer->n_in, slab + layer->w_at, name);
+        snprintf(name, sizeof name, "%slayers.%zu.bias", prefix, l);
+        add_tensor(content, layer->n_out, 0, slab + layer->b_at, name);
     }
-    snprintf(names[n], NAME_SIZE, "preprocess.factor");
-    add_tensor(&tensors[n], names[n], 1, model->network.spec.n_in, 0, model->factor);
-    n++;
-    snprintf(names[n], NAME_SIZE, "preprocess.offset");
-    add_tensor(&tensors[n], names[n], 1, model->network.spec.n_in, 0, model->offset);
-    return n + 1;
+}
+
+gemmlp_status gm_model_content(const gemmlp_model *model, size_t more_slabs,
+                               struct model_content *out, gemmlp_error *error)
+{
+    const size_t room = 2 * model->core->layer_count * (1 + more_slabs) + 2;
+    const size_t n_in = model->network.spec.n_in;
+    *out = (struct model_content){.tensors = calloc(room, sizeof *out->tensors),
+                                  .names = calloc(room, sizeof *out->names),
+                                  .network = network_to_text(&model->network.spec)};
+    gemmlp_status status = classes_to_text(model, &out->classes, error);
+    if (status == GEMMLP_OK && (!out->tensors || !out->names || !out->network))
+        status = gm_fail_memory(error, "the header of a model file", room * sizeof *out->tensors);
+    if (status != GEMMLP_OK) {
+        gm_model_content_free(out);
+        return status;
+    }
+    const struct safetensors_metadata metadata[] = {{"format", "gemmlp"},
+                                                    {"version", "1"},
+                                                    {"network", out->network},
+                                                    {"classes", out->classes}};
+    memcpy(out->metadata, metadata, sizeof metadata);
+    out->metadata_count = out->classes ? 4 : 3;
+    gm_model_content_add(out, model->core, "", model->core->slab);
+    add_tensor(out, n_in, 0, model->factor, "preprocess.factor");
+    add_tensor(out, n_in, 0, model->offset, "preprocess.offset");
+    return GEMMLP_OK;
+}
+
+void gm_model_content_free(struct model_content *content)
+{
+    free(content->tensors);
+    free(content->names);
+    free(content->network);
+    free(content->classes);
+    *content = (struct model_content){0};
 }
 
 gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gemmlp_error *error)
 {
-    const size_t count = 2 * model->core->layer_count + 2;
-    struct safetensor *tensors = calloc(count, sizeof *tensors);
-    char(*names)[NAME_SIZE] = calloc(count, sizeof *names);
-    char *network = network_to_text(&model->network.spec), *classes;
-    gemmlp_status status = classes_to_text(model, &classes, error);
-    if (status == GEMMLP_OK && (!tensors || !names || !network))
-        status = gm_fail_memory(error, "the header of a model file", count * sizeof *tensors);
-    if (status == GEMMLP_OK) {
-        const struct safetensors_metadata metadata[] = {
-            {"format", "gemmlp"}, {"version", "1"}, {"network", network}, {"classes", classes}};
-        list_tensors(model, tensors, names);
-        status = gm_safetensors_write(path, tensors, count, metadata, classes ? 4 : 3, error);
-    }
-    free(classes);
-    free(network);
-    free(names);
-    free(tensors);
+    struct model_content content;
+    gemmlp_status status = gm_model_content(model, 0, &content, error);
+    if (status == GEMMLP_OK)
+        status = gm_safetensors_write(path, content.tensors, content.count, content.metadata,
+                                      content.metadata_count, error);
+    gm_model_content_free(&content);
     return status;
 }
 
@@ -219,60 +238,75 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
     return parse_layers(r, layers, error);
 }
 
-/* The tensor, once its type and shape are as expected. */
-static gemmlp_status expect_tensor(const struct reader *r, const char *name, size_t rank,
-                                   size_t rows, size_t columns, const struct safetensor **out,
-                                   gemmlp_error *error)
+/* A matrix, or with columns = 0 a vector; out NULL: only looks at type and shape. */
+static gemmlp_status read_tensor(const struct safetensors *file, const char *path, const char *name,
+                                 size_t rows, size_t columns, float *out, gemmlp_error *error)
 {
-    const struct safetensor *tensor = *out = gm_safetensors_find(r->file, name);
+    const size_t rank = columns ? 2 : 1;
+    const struct safetensor *tensor = gm_safetensors_find(file, name);
     if (!tensor)
-        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: there is no tensor %s", r->path, name);
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: there is no tensor %s", path, name);
     if (strcmp(tensor->dtype, "F32") != 0 || tensor->rank != rank || tensor->shape[0] != rows ||
-        (rank > 1 && tensor->shape[1] != columns))
+        (columns && tensor->shape[1] != columns))
         return gm_fail(
             error, GEMMLP_BAD_MODEL,
-            "%s: %s should be F32 of rank %zu, %zu x %zu; it is %s of rank %zu, %zu x %zu", r->path,
-            name, rank, rows, columns, tensor->dtype, tensor->rank,
+            "%s: %s should be F32 of rank %zu, %zu x %zu; it is %s of rank %zu, %zu x %zu", path,
+            name, rank, rows, columns ? columns : 1, tensor->dtype, tensor->rank,
             tensor->rank > 0 ? tensor->shape[0] : 1, tensor->rank > 1 ? tensor->shape[1] : 1);
-    return GEMMLP_OK;
-}
-
-static gemmlp_status read_tensor(const struct reader *r, const char *name, size_t rank, size_t rows,
-                                 size_t columns, float *out, gemmlp_error *error)
-{
-    const struct safetensor *tensor;
-    gemmlp_status status = expect_tensor(r, name, rank, rows, columns, &tensor, error);
-    if (status == GEMMLP_OK && out)
-        status = gm_safetensors_read(r->file, tensor, out, error);
-    for (size_t i = 0; status == GEMMLP_OK && out && i < tensor->bytes / sizeof *out; i++)
+    if (!out)
+        return GEMMLP_OK;
+    gemmlp_status status = gm_safetensors_read(file, tensor, out, error);
+    for (size_t i = 0; status == GEMMLP_OK && i < tensor->bytes / sizeof *out; i++)
         if (!isfinite(out[i]))
             status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: element %zu of %s is not finite (%g)",
-                             r->path, i, name, (double)out[i]);
+                             path, i, name, (double)out[i]);
     return status;
 }
 
-/* All tensors of `model`; where it is NULL, only whether they are there with the right shapes. */
-static gemmlp_status read_tensors(const struct reader *r, gemmlp_model *model, gemmlp_error *error)
+gemmlp_status gm_slab_read(const struct safetensors *file, const char *path,
+                           const struct model *model, const char *prefix, float *slab,
+                           gemmlp_error *error)
+{
+    gemmlp_status status = GEMMLP_OK;
+    char name[MODEL_NAME_SIZE];
+    for (size_t l = 0; status == GEMMLP_OK && l < model->layer_count; l++) {
+        const struct layer *layer = &model->layers[l];
+        snprintf(name, sizeof name, "%slayers.%zu.weight", prefix, l);
+        status = read_tensor(file, path, name, layer->n_out, layer->n_in,
+                             slab ? slab + layer->w_at : NULL, error);
+        snprintf(name, sizeof name, "%slayers.%zu.bias", prefix, l);
+        if (status == GEMMLP_OK)
+            status = read_tensor(file, path, name, layer->n_out, 0,
+                                 slab ? slab + layer->b_at : NULL, error);
+    }
+    return status;
+}
+
+gemmlp_status gm_preprocess_read(const struct safetensors *file, const char *path, size_t n_in,
+                                 float *factor, float *offset, gemmlp_error *error)
+{
+    gemmlp_status status = read_tensor(file, path, "preprocess.factor", n_in, 0, factor, error);
+    return status == GEMMLP_OK
+               ? read_tensor(file, path, "preprocess.offset", n_in, 0, offset, error)
+               : status;
+}
+
+/* Whether all tensors are there with the right shapes, before anything of their size is allocated. */
+static gemmlp_status check_tensors(const struct reader *r, gemmlp_error *error)
 {
     gemmlp_status status = GEMMLP_OK;
     for (size_t l = 0; status == GEMMLP_OK && l < r->network.layer_count; l++) {
         const size_t n_in = gm_network_inputs(&r->network, l), n_out = r->network.layers[l].n_out;
-        struct layer *layer = model ? &model->core->layers[l] : NULL;
-        char name[NAME_SIZE];
+        char name[MODEL_NAME_SIZE];
         snprintf(name, sizeof name, "layers.%zu.weight", l);
-        status = read_tensor(r, name, 2, n_out, n_in, layer ? layer->w : NULL, error);
+        status = read_tensor(r->file, r->path, name, n_out, n_in, NULL, error);
         snprintf(name, sizeof name, "layers.%zu.bias", l);
         if (status == GEMMLP_OK)
-            status = read_tensor(r, name, 1, n_out, 1, layer ? layer->b : NULL, error);
+            status = read_tensor(r->file, r->path, name, n_out, 0, NULL, error);
     }
-    const size_t n_in = r->network.n_in;
-    if (status == GEMMLP_OK)
-        status =
-            read_tensor(r, "preprocess.factor", 1, n_in, 1, model ? model->factor : NULL, error);
-    if (status == GEMMLP_OK)
-        status =
-            read_tensor(r, "preprocess.offset", 1, n_in, 1, model ? model->offset : NULL, error);
-    return status;
+    return status == GEMMLP_OK
+               ? gm_preprocess_read(r->file, r->path, r->network.n_in, NULL, NULL, error)
+               : status;
 }
 
 static gemmlp_status read_classes(const struct reader *r, gemmlp_model *model, gemmlp_error *error)
@@ -322,7 +356,10 @@ static gemmlp_status build(struct reader *r, gemmlp_model **out, gemmlp_error *e
     else
         status = bad(r, error, "metadata of the network names an unknown pre-processing");
     if (status == GEMMLP_OK)
-        status = read_tensors(r, model, error);
+        status = gm_slab_read(r->file, r->path, model->core, "", model->core->slab, error);
+    if (status == GEMMLP_OK)
+        status = gm_preprocess_read(r->file, r->path, model->network.spec.n_in, model->factor,
+                                    model->offset, error);
     if (status == GEMMLP_OK)
         status = read_classes(r, model, error);
     return status;
@@ -337,8 +374,7 @@ gemmlp_status gemmlp_model_load(const char *path, gemmlp_model **out, gemmlp_err
     if (status == GEMMLP_OK)
         status = parse_network(&reader, error);
     if (status == GEMMLP_OK)
-        status =
-            read_tensors(&reader, NULL, error); /* before anything of their size is allocated */
+        status = check_tensors(&reader, error);
     if (status == GEMMLP_OK) {
         struct compute_scope scope = gm_compute_begin(gemmlp_default_threads());
         status = build(&reader, &model, error);

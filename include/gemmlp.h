@@ -6,7 +6,7 @@
  *   2. Data                  examples in memory
  *   3. Network               what shall be trained
  *   4. Model                 its parameters: create, load, save, predict, evaluate
- *   5. Training              a trainer that goes on in steps as small as one mini-batch
+ *   5. Training              a trainer that goes on in steps as small as one mini-batch; checkpoints
  *   6. Verification          gradients against finite differences, the chain rule with numbers
  *   7. Names and machine     the registries behind every name; threads; the BLAS in use
  *
@@ -52,7 +52,8 @@ extern "C" {
     X(IO, "a file could not be opened, read or written")                                           \
     X(OUT_OF_MEMORY, "memory could not be allocated")                                              \
     X(DIVERGED, "training met NaN or infinity; the last good parameters were restored")            \
-    X(UNSUPPORTED, "this build or this machine cannot do that")
+    X(UNSUPPORTED, "this build or this machine cannot do that")                                    \
+    X(MISMATCH, "a checkpoint was saved under other conditions")
 
 typedef enum gemmlp_status {
 #define GEMMLP_STATUS_ENUM(name, text) GEMMLP_##name,
@@ -310,6 +311,9 @@ GEMMLP_API gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp
  * epoch. */
 GEMMLP_API gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds,
                                             gemmlp_error *error);
+/* The same, but not beyond the step after which `step` are completed (where that is over, one step). */
+GEMMLP_API gemmlp_status gemmlp_trainer_run_until(gemmlp_trainer *trainer, size_t step,
+                                                  double seconds, gemmlp_error *error);
 GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress);
 /* The settings it trains with, every default filled in; class_weights is NULL. Names are valid as
  * long as the trainer. */
@@ -320,6 +324,67 @@ GEMMLP_API void gemmlp_trainer_free(gemmlp_trainer *trainer); /* NULL is allowed
 GEMMLP_API gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset *train,
                                       const gemmlp_dataset *valid, const gemmlp_training *training,
                                       gemmlp_progress *progress, gemmlp_error *error);
+
+/* Checkpoints: a trainer between two steps as a file, and back. A run that was stopped, even in the
+ * middle of an epoch, and resumed gives the same bits as one that was not, where machine type,
+ * versions, provider, threads, settings and data are the same; what is not is named.
+ *
+ *   gemmlp_checkpoint_newest(directory, &checkpoint, &error);
+ *   if (checkpoint)
+ *       gemmlp_trainer_resume(model, train, valid, NULL, checkpoint, false, &trainer, &error);
+ *   else
+ *       gemmlp_trainer_create(model, train, valid, &training, &trainer, &error);
+ *   gemmlp_checkpoint_free(checkpoint);
+ *   … gemmlp_trainer_run …
+ *   gemmlp_trainer_checkpoint(trainer, directory, 2, NULL, &error);
+ *
+ * A checkpoint is a safetensors file that gemmlp_model_load opens as well. It is replaced atomically, is
+ * on the disk when the call returns, and its checksum is verified before anything in it is used. */
+
+typedef struct gemmlp_checkpoint gemmlp_checkpoint;
+
+/* note: a text (UTF-8) of the caller's that is kept with it; may be NULL. */
+GEMMLP_API gemmlp_status gemmlp_trainer_save(gemmlp_trainer *trainer, const char *path,
+                                             const char *note, gemmlp_error *error);
+/* Saves DIRECTORY/step-NNNNNNNNN.safetensors, makes the directory if need be, and removes those of the
+ * checkpoints there that are not among the last `keep`, or are newer than this one: a directory is for
+ * one run. */
+GEMMLP_API gemmlp_status gemmlp_trainer_checkpoint(gemmlp_trainer *trainer, const char *directory,
+                                                   size_t keep, const char *note,
+                                                   gemmlp_error *error);
+
+GEMMLP_API gemmlp_status gemmlp_checkpoint_open(const char *path, gemmlp_checkpoint **out,
+                                                gemmlp_error *error);
+/* The newest of a directory that is sound; *out = NULL where there is none at all, or no directory.
+ * BAD_MODEL: there are some, and each is damaged. */
+GEMMLP_API gemmlp_status gemmlp_checkpoint_newest(const char *directory, gemmlp_checkpoint **out,
+                                                  gemmlp_error *error);
+/* Why a newer one was passed over; "": there was none. */
+GEMMLP_API const char *gemmlp_checkpoint_passed_over(const gemmlp_checkpoint *checkpoint);
+GEMMLP_API const char *gemmlp_checkpoint_path(const gemmlp_checkpoint *checkpoint);
+GEMMLP_API const char *gemmlp_checkpoint_note(const gemmlp_checkpoint *checkpoint); /* or NULL */
+/* The settings of its training; names and class weights are valid as long as the checkpoint. */
+GEMMLP_API void gemmlp_checkpoint_settings(const gemmlp_checkpoint *checkpoint,
+                                           gemmlp_training *settings);
+/* Counters, learning rate, validation, seconds; what was measured on the running epoch is not in it. */
+GEMMLP_API void gemmlp_checkpoint_progress(const gemmlp_checkpoint *checkpoint,
+                                           gemmlp_progress *progress);
+GEMMLP_API void gemmlp_checkpoint_free(gemmlp_checkpoint *checkpoint); /* NULL is allowed */
+
+/* A trainer in the state of the checkpoint, which may be freed after. The model is one of the same
+ * network, newly made or loaded from the checkpoint; its parameters and pre-processing are replaced.
+ * training NULL: the settings of the checkpoint. Products are computed as its plan says, without
+ * timing. MISMATCH: the message names what is not as it was: conditions, data, settings, network.
+ * allow_mismatch goes on all the same; an epoch that has other steps now (batch, examples) starts
+ * again. The number of epochs may change where the schedule's rates up to here do not depend on it. */
+GEMMLP_API gemmlp_status gemmlp_trainer_resume(gemmlp_model *model, const gemmlp_dataset *train,
+                                               const gemmlp_dataset *valid,
+                                               const gemmlp_training *training,
+                                               const gemmlp_checkpoint *checkpoint,
+                                               bool allow_mismatch, gemmlp_trainer **out,
+                                               gemmlp_error *error);
+/* What was not as the checkpoint says when it was resumed; "": nothing. */
+GEMMLP_API const char *gemmlp_trainer_mismatch(const gemmlp_trainer *trainer);
 
 /* ---- 6. Verification (everything here computes in double precision) ------------------------- */
 

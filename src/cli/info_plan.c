@@ -44,7 +44,7 @@ int cli_info_plan(const struct command *command, bool json)
     if (!json) {
         print_plan(plan, path);
     } else {
-        json_t *whole = gm_plan_json(plan);
+        json_t *whole = gm_plan_json(plan, false);
         char *text = gm_json_text(whole);
         code = text ? EXIT_CODE_DONE : cli_failed_memory("the plan");
         if (text) {

@@ -38,6 +38,7 @@ static int failed(const struct command *command, const gemmlp_error *error, int 
     switch (error->status) {
     case GEMMLP_INVALID_ARGUMENT:
     case GEMMLP_UNSUPPORTED:
+    case GEMMLP_MISMATCH:
         return cli_usage(command, "%s", error->message);
     case GEMMLP_BAD_DATA:
     case GEMMLP_BAD_MODEL:

@@ -202,6 +202,18 @@ void gm_atomic_abort(struct atomic_file *file)
     *file = (struct atomic_file){0};
 }
 
+void gm_make_directories(const char *path)
+{
+    char *copy = strdup(path);
+    for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, 0777) == 0)
+            flush_directory(copy); /* the one that it stands in */
+        *slash = '/';
+    }
+    free(copy);
+}
+
 /* ---- what dead processes left behind ---- */
 
 /* The names that create_beside gives: .NAME.PID-ATTEMPT.tmp */

@@ -30,5 +30,7 @@ void gm_atomic_abort(struct atomic_file *file);
 bool gm_atomic_left_behind(const char *name, size_t *length);
 /* Removes what dead processes left behind while they wrote `path`. */
 void gm_atomic_sweep(const char *path);
+/* mkdir -p of what stands before the last slash; what fails shows when the file is opened. */
+void gm_make_directories(const char *path);
 
 #endif

@@ -153,6 +153,30 @@ static json_t *choice_object(const struct plan *plan, const struct plan_choice *
                      "threads", c->threads, "seconds", c->seconds, "shrunk", (int)c->shrunk);
 }
 
+/* *choices = the array of a plan, which is freed. */
+static gemmlp_status take_choices(json_t *whole, const char *path, json_t **choices,
+                                  gemmlp_error *error)
+{
+    *choices = json_incref(json_object_get(whole, "choices"));
+    const json_int_t version = json_integer_value(json_object_get(whole, "gemmlp_plan"));
+    json_decref(whole);
+    if (version == VERSION && json_is_array(*choices) && json_array_size(*choices) <= MAX_CHOICES)
+        return GEMMLP_OK;
+    json_decref(*choices);
+    *choices = NULL;
+    return gm_fail(error, GEMMLP_BAD_DATA,
+                   "%s: not a plan: expected \"gemmlp_plan\": %d and at most %d \"choices\"", path,
+                   VERSION, MAX_CHOICES);
+}
+
+static gemmlp_status fail_json(const char *path, const json_error_t *where, gemmlp_error *error)
+{
+    if (json_error_code(where) == json_error_out_of_memory)
+        return gm_fail_memory(error, path, 0);
+    return gm_fail(error, GEMMLP_BAD_DATA, "%s: not a plan: line %d, column %d: %s", path,
+                   where->line, where->column, where->text);
+}
+
 /* The whole file: *choices is its array, an empty one where there is no file. */
 static gemmlp_status load(const char *path, json_t **choices, gemmlp_error *error)
 {
@@ -173,21 +197,9 @@ static gemmlp_status load(const char *path, json_t **choices, gemmlp_error *erro
     }
     json_t *whole = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
     fclose(file);
-    if (!whole && json_error_code(&where) == json_error_out_of_memory)
-        return gm_fail_memory(error, path, (size_t)status.st_size);
     if (!whole)
-        return gm_fail(error, GEMMLP_BAD_DATA, "%s: not a plan: line %d, column %d: %s", path,
-                       where.line, where.column, where.text);
-    *choices = json_incref(json_object_get(whole, "choices"));
-    const json_int_t version = json_integer_value(json_object_get(whole, "gemmlp_plan"));
-    json_decref(whole);
-    if (version == VERSION && json_is_array(*choices) && json_array_size(*choices) <= MAX_CHOICES)
-        return GEMMLP_OK;
-    json_decref(*choices);
-    *choices = NULL;
-    return gm_fail(error, GEMMLP_BAD_DATA,
-                   "%s: not a plan: expected \"gemmlp_plan\": %d and at most %d \"choices\"", path,
-                   VERSION, MAX_CHOICES);
+        return fail_json(path, &where, error);
+    return take_choices(whole, path, choices, error);
 }
 
 static bool is_for(const json_t *object, const struct plan *plan)
@@ -195,10 +207,11 @@ static bool is_for(const json_t *object, const struct plan *plan)
     return strcmp(json_string_value(json_object_get(object, "machine")), plan->machine) == 0;
 }
 
-gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *error)
+/* Those for the plan's machine; frees the array. */
+static gemmlp_status append_all(struct plan *plan, json_t *choices, const char *path,
+                                gemmlp_error *error)
 {
-    json_t *choices;
-    gemmlp_status status = load(path, &choices, error);
+    gemmlp_status status = GEMMLP_OK;
     for (size_t i = 0; status == GEMMLP_OK && i < json_array_size(choices); i++) {
         const json_t *object = json_array_get(choices, i);
         struct plan_choice choice;
@@ -211,22 +224,27 @@ gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *er
     return status;
 }
 
-/* ---- to JSON ---- */
-
-/* mkdir -p of what stands before the last slash; what fails will be told when the file is opened. */
-static void make_directory(const char *path)
+gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *error)
 {
-    char *copy = strdup(path);
-    for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(copy, 0777);
-        *slash = '/';
-    }
-    free(copy);
+    json_t *choices;
+    gemmlp_status status = load(path, &choices, error);
+    return status == GEMMLP_OK ? append_all(plan, choices, path, error) : status;
 }
 
+gemmlp_status gm_plan_parse(struct plan *plan, const char *text, const char *path,
+                            gemmlp_error *error)
+{
+    json_error_t where;
+    json_t *choices, *whole = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    gemmlp_status status =
+        whole ? take_choices(whole, path, &choices, error) : fail_json(path, &where, error);
+    return status == GEMMLP_OK ? append_all(plan, choices, path, error) : status;
+}
+
+/* ---- to JSON ---- */
+
 /* Our choices, and of the file's those that ours do not replace. NULL: no memory. */
-static json_t *merged(const struct plan *plan, const json_t *choices)
+static json_t *merged(const struct plan *plan, const json_t *choices, bool only_used)
 {
     json_t *array = json_array();
     bool done = array != NULL;
@@ -238,26 +256,28 @@ static json_t *merged(const struct plan *plan, const json_t *choices)
             done = done && json_array_append(array, object) == 0;
     }
     for (size_t i = 0; i < plan->count; i++)
-        done = done && json_array_append_new(array, choice_object(plan, &plan->choices[i])) == 0;
+        if (plan->choices[i].used || !only_used)
+            done =
+                done && json_array_append_new(array, choice_object(plan, &plan->choices[i])) == 0;
     json_t *whole = done ? json_pack("{s:i, s:O}", "gemmlp_plan", VERSION, "choices", array) : NULL;
     json_decref(array);
     return whole;
 }
 
-json_t *gm_plan_json(const struct plan *plan)
+json_t *gm_plan_json(const struct plan *plan, bool only_used)
 {
-    return merged(plan, NULL);
+    return merged(plan, NULL, only_used);
 }
 
 gemmlp_status gm_plan_write(struct plan *plan, const char *path, gemmlp_error *error)
 {
     json_t *choices;
     struct atomic_file file;
-    make_directory(path);
+    gm_make_directories(path);
     gemmlp_status status = load(path, &choices, error);
     if (status != GEMMLP_OK)
         return status;
-    json_t *whole = merged(plan, choices);
+    json_t *whole = merged(plan, choices, false);
     char *text = gm_json_text(whole);
     json_decref(choices);
     json_decref(whole);

@@ -17,6 +17,7 @@ struct plan_choice {
     int threads;
     double seconds; /* of the product when it was timed; of a smaller one where `shrunk` */
     bool shrunk;
+    bool used; /* by a product of this provider; not in the file */
 };
 
 struct plan {
@@ -33,8 +34,13 @@ gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *er
 /* Replaces the file: these choices, and those of the file that are for other machines or products.
  * Makes its directory. */
 gemmlp_status gm_plan_write(struct plan *plan, const char *path, gemmlp_error *error);
-/* What a file with these choices alone would hold; NULL: out of memory. */
-json_t *gm_plan_json(const struct plan *plan);
+/* What a file with these choices alone, or with those of them that were used, would hold; NULL: out of
+ * memory. */
+json_t *gm_plan_json(const struct plan *plan, bool only_used);
+/* Adds the choices for the plan's machine of a text that holds what a file does; `path` says in
+ * messages where it stands. */
+gemmlp_status gm_plan_parse(struct plan *plan, const char *text, const char *path,
+                            gemmlp_error *error);
 /* NULL: none yet. */
 const struct plan_choice *gm_plan_find(const struct plan *plan, const struct gemm_problem *problem,
                                        int limit);

@@ -124,7 +124,8 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
     const struct gemm_problem timed = timed_problem(problem);
     const double flop = 2.0 * (double)timed.m * (double)timed.n * (double)timed.k;
     struct operands o = {0};
-    *choice = (struct plan_choice){.problem = *problem, .limit = limit, .seconds = INFINITY};
+    *choice = (struct plan_choice){
+        .problem = *problem, .limit = limit, .seconds = INFINITY, .used = true};
     choice->shrunk = timed.m != problem->m || timed.n != problem->n || timed.k != problem->k;
     gemmlp_status status = make_operands(&timed, &o, error);
     if (status != GEMMLP_OK)
@@ -169,9 +170,10 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     const struct plan_choice *known = gm_plan_find_near(&planner->plan, problem, limit);
     const struct gemm_provider *best = known ? provider_named(planner, known->provider) : NULL;
     struct plan_choice choice;
-    if (best)
+    if (best) {
         choice = *known;
-    else if (planner->count == 1 && limit == 1)
+        planner->plan.choices[known - planner->plan.choices].used = true;
+    } else if (planner->count == 1 && limit == 1)
         choice = (struct plan_choice){.threads = 1};
     else {
         const gemmlp_status status = choose(planner, problem, limit, &choice, error);
@@ -319,6 +321,25 @@ gemmlp_status gm_planner_save(const struct gemm_provider *provider, gemmlp_error
     return planner->plan.changed && planner->path[0]
                ? gm_plan_write(&planner->plan, planner->path, error)
                : GEMMLP_OK;
+}
+
+gemmlp_status gm_planner_recall(struct gemm_provider *provider, const char *text, const char *where,
+                                gemmlp_error *error)
+{
+    struct plan recalled = {.count = 0};
+    if (provider->kind != &kind)
+        return GEMMLP_OK;
+    struct planner *planner = provider->context;
+    snprintf(recalled.machine, sizeof recalled.machine, "%s", planner->plan.machine);
+    gemmlp_status status = gm_plan_parse(&recalled, text, where, error);
+    if (status != GEMMLP_OK || recalled.count == 0) {
+        gm_plan_free(&recalled);
+        return status;
+    }
+    gm_plan_free(&planner->plan);
+    planner->plan = recalled;
+    planner->path[0] = '\0';
+    return GEMMLP_OK;
 }
 
 const struct plan *gm_planner_plan(const struct gemm_provider *provider)

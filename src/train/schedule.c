@@ -38,15 +38,15 @@ static double plateau(const struct schedule *s, double step)
 
 static const struct schedule_rule rules[] = {
     {"one_cycle", "from eta/25 up to eta (warm-up 0.3), then half a cosine to factor x eta (1e-4)",
-     1e-4, 1, 0.3, 0.04, cosine},
-    {"constant", "eta throughout", 1, 1, 0, 0, constant},
+     1e-4, 1, 0.3, 0.04, cosine, true},
+    {"constant", "eta throughout", 1, 1, 0, 0, constant, false},
     {"step", "times factor (0.1) every so many epochs (a third of the run)", 0.1, 0, 0, 0,
-     step_rate},
+     step_rate, false},
     {"exponential", "times factor (0.95) smoothly over so many epochs (1)", 0.95, 1, 0, 0,
-     exponential},
-    {"cosine", "half a cosine from eta down to factor x eta (0)", 0, 1, 0, 0, cosine},
+     exponential, false},
+    {"cosine", "half a cosine from eta down to factor x eta (0)", 0, 1, 0, 0, cosine, true},
     {"plateau", "times factor (0.5) after so many epochs (3) without a better loss", 0.5, 3, 0, 0,
-     plateau},
+     plateau, false},
 };
 
 const struct schedule_rule *gm_schedule_at(size_t index)
@@ -101,6 +101,13 @@ double gm_schedule_lr(const struct schedule *s, uint64_t step)
         return s->lr * s->rule->rate(s, t);
     const double risen = (t + 1) / (s->warmup_steps + 1);
     return s->lr * (s->rule->start + (1 - s->rule->start) * risen);
+}
+
+bool gm_schedule_same(const struct schedule *a, const struct schedule *b)
+{
+    return a->rule == b->rule && a->lr == b->lr && a->factor == b->factor &&
+           a->epochs == b->epochs && a->warmup_steps == b->warmup_steps &&
+           (!a->rule->to_the_end || a->steps == b->steps);
 }
 
 void gm_schedule_epoch(struct schedule *s, double loss)

@@ -12,6 +12,7 @@ struct schedule_rule {
     double start;                  /* eta / (highest eta) from which a warm-up rises, linearly */
     /* eta / (highest eta) at step `step` >= the warm-up's end. */
     double (*rate)(const struct schedule *s, double step);
+    bool to_the_end; /* the rate depends on how many steps there will be */
 };
 
 struct schedule {
@@ -30,6 +31,8 @@ const char *gm_schedule_name(size_t index);
 gemmlp_status gm_schedule_init(struct schedule *schedule, const gemmlp_training *training,
                                double lr, size_t steps_per_epoch, gemmlp_error *error);
 double gm_schedule_lr(const struct schedule *schedule, uint64_t step);
+/* Whether both give the same rates up to where they are, though of another number of epochs. */
+bool gm_schedule_same(const struct schedule *a, const struct schedule *b);
 /* Tells the loss after an epoch (of the validation set where there is one). */
 void gm_schedule_epoch(struct schedule *schedule, double loss);
 

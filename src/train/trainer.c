@@ -6,31 +6,9 @@
 
 #include "core/cpu.h"
 #include "data/preprocess.h"
+#include "linalg/planner.h"
 #include "train/divergence.h"
-#include "train/evaluator.h"
-#include "train/schedule.h"
-#include "train/step.h"
-
-struct gemmlp_trainer {
-    gemmlp_model *model;
-    gemmlp_training settings; /* batch is at most the examples */
-    int threads;
-    struct gemm_provider *provider;
-    bool provider_by_path;
-    struct batch_source source;
-    struct step step;
-    struct schedule schedule;
-    struct evaluator *valid; /* NULL: no validation set */
-    struct tally tally;      /* of the running epoch */
-    struct arena memory;     /* the buffers below */
-    float *good;             /* slab: parameters after the last completed epoch */
-    float *best;          /* slab: those with the lowest validation loss; NULL without patience */
-    float *class_weights; /* (outputs), or NULL */
-    uint32_t *order;      /* (examples): permutation of the running epoch */
-    gemmlp_progress progress;
-    gemmlp_metrics best_valid;
-    gemmlp_error failure; /* status OK until training has diverged */
-};
+#include "train/trainer.h"
 
 gemmlp_training gemmlp_training_default(void)
 {
@@ -133,18 +111,23 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
     return status;
 }
 
-gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *train,
-                                    const gemmlp_dataset *valid, const gemmlp_training *training,
-                                    gemmlp_trainer **out, gemmlp_error *error)
+gemmlp_status gm_trainer_create(gemmlp_model *model, const gemmlp_dataset *train,
+                                const gemmlp_dataset *valid, const gemmlp_training *training,
+                                const char *plan, const char *where, gemmlp_trainer **out,
+                                gemmlp_error *error)
 {
-    struct gemm_provider *provider;
+    struct gemm_provider *provider = NULL;
     int threads = 1;
     *out = NULL;
     gemmlp_status status = check(model, train, valid, training, error);
     if (status == GEMMLP_OK)
         status = gm_compute_resolve(&training->compute, &threads, &provider, error);
-    if (status != GEMMLP_OK)
+    if (status == GEMMLP_OK && plan)
+        status = gm_planner_recall(provider, plan, where, error);
+    if (status != GEMMLP_OK) {
+        gm_gemm_close(provider);
         return status;
+    }
     struct gemmlp_trainer *t = calloc(1, sizeof *t);
     if (!t) {
         gm_gemm_close(provider);
@@ -174,6 +157,13 @@ gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *t
     t->progress.train = t->progress.valid = gm_tally_metrics(&t->tally);
     *out = t;
     return GEMMLP_OK;
+}
+
+gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp_dataset *train,
+                                    const gemmlp_dataset *valid, const gemmlp_training *training,
+                                    gemmlp_trainer **out, gemmlp_error *error)
+{
+    return gm_trainer_create(model, train, valid, training, NULL, NULL, out, error);
 }
 
 void gemmlp_trainer_free(gemmlp_trainer *trainer)
@@ -217,10 +207,11 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
     const size_t examples = t->source.dataset->examples, in_epoch = p->step % p->steps_per_epoch;
     const size_t first = in_epoch * t->settings.batch, left = examples - first;
     const size_t rows = left < t->settings.batch ? left : t->settings.batch;
-    if (in_epoch == 0) {
-        gm_shuffle(t->settings.seed, p->epoch, examples, t->order);
+    if (in_epoch == 0)
         gm_tally_reset(&t->tally);
-    }
+    if (in_epoch == 0 || !t->shuffled) /* a checkpoint has the position, and not the order */
+        gm_shuffle(t->settings.seed, p->epoch, examples, t->order);
+    t->shuffled = true;
     pass_set_rows(pass, rows);
     gm_batch_gather(&t->source, t->order, first, rows, pass->x, pass->y);
     p->learning_rate = gm_schedule_lr(&t->schedule, p->step);
@@ -236,6 +227,13 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
     return GEMMLP_OK;
 }
 
+bool gm_trainer_finished(const struct gemmlp_trainer *t)
+{
+    const gemmlp_progress *p = &t->progress;
+    const bool impatient = t->settings.patience && p->epoch - p->best_epoch >= t->settings.patience;
+    return p->epoch >= p->epochs || impatient;
+}
+
 static void early_stopping(struct gemmlp_trainer *t)
 {
     gemmlp_progress *p = &t->progress;
@@ -245,8 +243,7 @@ static void early_stopping(struct gemmlp_trainer *t)
         if (t->best)
             copy_parameters(t, t->best, t->model->core->slab);
     }
-    if (t->settings.patience && p->epoch - p->best_epoch >= t->settings.patience)
-        p->finished = true;
+    p->finished = gm_trainer_finished(t);
     if (t->best && p->finished && p->best_epoch > 0) {
         copy_parameters(t, t->model->core->slab, t->best);
         p->valid = t->best_valid;
@@ -275,7 +272,8 @@ static gemmlp_status end_epoch(struct gemmlp_trainer *t, gemmlp_error *error)
     return GEMMLP_OK;
 }
 
-static gemmlp_status run(struct gemmlp_trainer *t, double seconds, gemmlp_error *error)
+static gemmlp_status run(struct gemmlp_trainer *t, size_t last_step, double seconds,
+                         gemmlp_error *error)
 {
     gemmlp_progress *p = &t->progress;
     gemmlp_status status;
@@ -285,7 +283,8 @@ static gemmlp_status run(struct gemmlp_trainer *t, double seconds, gemmlp_error 
     do {
         status = make_step(t, error);
         now = gm_seconds();
-    } while (status == GEMMLP_OK && p->step % p->steps_per_epoch != 0 && now - start < seconds);
+    } while (status == GEMMLP_OK && p->step % p->steps_per_epoch != 0 && p->step < last_step &&
+             now - start < seconds);
     p->train_seconds += now - start;
     if (status == GEMMLP_OK && p->step % p->steps_per_epoch == 0)
         status = end_epoch(t, error);
@@ -294,6 +293,12 @@ static gemmlp_status run(struct gemmlp_trainer *t, double seconds, gemmlp_error 
 
 gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds, gemmlp_error *error)
 {
+    return gemmlp_trainer_run_until(trainer, SIZE_MAX, seconds, error);
+}
+
+gemmlp_status gemmlp_trainer_run_until(gemmlp_trainer *trainer, size_t step, double seconds,
+                                       gemmlp_error *error)
+{
     gemmlp_progress *p = &trainer->progress;
     if (trainer->failure.status != GEMMLP_OK || p->finished) {
         if (error)
@@ -301,7 +306,7 @@ gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds, gemmlp
         return trainer->failure.status;
     }
     struct compute_scope scope = gm_compute_begin(trainer->threads);
-    gemmlp_status status = run(trainer, seconds, error);
+    gemmlp_status status = run(trainer, step, seconds, error);
     gm_compute_end(scope);
     return status;
 }

@@ -38,7 +38,21 @@ struct arg_slot *cli_arg_find(const struct args *args, const char *name)
 bool cli_arg_given(const struct args *args, const char *name)
 {
     const struct arg_slot *slot = cli_arg_find(args, name);
-    return slot && (slot->text || slot->config_line);
+    return slot && slot->given;
+}
+
+bool cli_arg_recall(struct args *args, const char *name, const char *text, char *message,
+                    size_t size)
+{
+    struct arg_slot *slot = cli_arg_find(args, name);
+    if (!slot) {
+        cli_unknown_name("option", name, "--", cli_arg_name_at, args, message, size);
+        return false;
+    }
+    if (!slot->given && cli_arg_set(slot->arg, slot->value, text, message, size)) {
+        slot->given = text;
+    }
+    return slot->given != NULL;
 }
 
 static bool make_slots(struct args *args)
@@ -55,7 +69,7 @@ static bool make_slots(struct args *args)
         for (size_t i = 0; i < args->groups[g].count; i++) {
             const struct arg *arg = &args->groups[g].rows[i];
             args->slots[args->slot_count++] =
-                (struct arg_slot){arg, (char *)args->groups[g].target + arg->offset, NULL, 0};
+                (struct arg_slot){arg, (char *)args->groups[g].target + arg->offset, NULL, 0, NULL};
         }
     }
     return true;
@@ -105,7 +119,7 @@ static bool take_option(struct args *args, struct arg_slot *slot, const char *te
         *code = cli_usage(args->command, "--%s: %s", name, message);
         return false;
     }
-    slot->text = text;
+    slot->text = slot->given = text;
     return true;
 }
 

@@ -80,6 +80,8 @@ struct arg_slot {
     void *value;
     const char *text;   /* as it stands on the command line; NULL: it does not */
     size_t config_line; /* 0: not in the --config file */
+    const char
+        *given; /* the text that it has its value from, wherever it stands; NULL: a default */
 };
 
 struct args {
@@ -108,8 +110,13 @@ extern const struct arg cli_common_rows[CLI_COMMON_ROWS];
 bool cli_args_parse(struct args *args, int argc, char **argv, int *code);
 void cli_args_free(struct args *args);
 
-/* Whether the option was given on the command line or in the --config file. */
+/* Whether the option was given on the command line or in the --config file, or recalled. */
 bool cli_arg_given(const struct args *args, const char *name);
+
+/* Gives an option that was not given the value of `text`, which must live as long as the options do;
+ * false: `message` says what was expected and found. */
+bool cli_arg_recall(struct args *args, const char *name, const char *text, char *message,
+                    size_t size);
 
 /* The slot of an option, NULL when the subcommand has no such option. */
 struct arg_slot *cli_arg_find(const struct args *args, const char *name);

@@ -14,6 +14,7 @@ enum exit_code {
     EXIT_CODE_USAGE = 2,    /* the command line asks for something that there is not */
     EXIT_CODE_INPUT = 3,    /* a data or model file is missing or not usable */
     EXIT_CODE_DIVERGED = 4, /* training met NaN or infinity; the last good state was kept */
+    EXIT_CODE_STOPPED = 75, /* by a signal, after a checkpoint: run again with --resume */
 };
 
 /* One row of the table in main.c. */

@@ -124,6 +124,7 @@ static int take_value(void *user, const char *section, const char *name, const c
         return 0;
     }
     slot->config_line = reading->line;
+    slot->given = slot->text ? slot->text : copy;
     return 1;
 }
 

@@ -73,6 +73,13 @@ bool cli_files_same(const char *left, const char *right)
            strcmp(a.name, b.name) == 0;
 }
 
+bool cli_directories_same(const char *left, const char *right)
+{
+    struct stat a, b;
+    return strcmp(left, right) == 0 || (stat(left, &a) == 0 && stat(right, &b) == 0 &&
+                                        a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
 bool cli_files_apart(const struct command *command, const struct named_file *files, size_t count,
                      int *code)
 {

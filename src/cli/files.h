@@ -19,6 +19,9 @@ struct named_file {
 /* Whether both paths lead to one regular file, or would create one. */
 bool cli_files_same(const char *left, const char *right);
 
+/* Whether both paths lead to one directory that is there, or are the same text. */
+bool cli_directories_same(const char *left, const char *right);
+
 /* False: a file that is to be written is another one of the list too; a message names both and
  * *code is the exit code. */
 bool cli_files_apart(const struct command *command, const struct named_file *files, size_t count,

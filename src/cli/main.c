@@ -95,7 +95,8 @@ static void print_help(FILE *stream)
         "  --help     this; 'gemmlp COMMAND --help' or 'gemmlp help COMMAND' for the options of a "
         "command\n\n"
         "exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad data or model file,\n"
-        "4 training diverged and the last good state was kept\n");
+        "4 training diverged and the last good state was kept,\n"
+        "75 stopped by a signal after a checkpoint: run again with --resume\n");
 }
 
 static const struct command *find_command(const char *name)

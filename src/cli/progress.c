@@ -17,7 +17,7 @@ static const double shortest_left = 0.05;
 
 enum { LINE_SIZE = 512 };
 
-struct progress_view cli_progress_begin(bool quiet)
+struct progress_view cli_progress_begin(bool quiet, size_t first_step)
 {
     double now = cli_clock();
     return (struct progress_view){
@@ -27,6 +27,7 @@ struct progress_view cli_progress_begin(bool quiet)
         .utf8 = cli_locale_utf8(),
         .started = now,
         .last_shown = now,
+        .first_step = first_step,
     };
 }
 
@@ -88,8 +89,9 @@ static void append_time_left(char *line, size_t columns, const struct progress_v
 {
     double steps = (double)progress->steps_per_epoch * (double)progress->epochs;
     double steps_left = steps - (double)progress->step;
-    double left = (now - view->started) / (double)progress->step * steps_left;
-    if (progress->step > 0 && left >= shortest_left && !progress->finished) {
+    size_t made = progress->step - view->first_step;
+    double left = (now - view->started) / (double)made * steps_left;
+    if (made > 0 && left >= shortest_left && !progress->finished) {
         char duration[48], field[64];
         cli_format_duration(left, duration, sizeof duration);
         snprintf(field, sizeof field, "%s left", duration);

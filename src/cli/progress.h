@@ -13,9 +13,10 @@ struct progress_view {
     bool redraws, colour, utf8;
     bool bar_shown;
     double started, last_shown; /* seconds of cli_clock */
+    size_t first_step;          /* a resumed run has steps that took no time of this process */
 };
 
-struct progress_view cli_progress_begin(bool quiet);
+struct progress_view cli_progress_begin(bool quiet, size_t first_step);
 /* After each call of gemmlp_trainer_run. */
 void cli_progress_show(struct progress_view *view, const gemmlp_progress *progress);
 /* Removes the bar, before anything else is written to the terminal. */

@@ -9,7 +9,9 @@
 #include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
+#include "io/atomic_file.h"
 
 /* Seconds between two looks at the trainer: what a bar needs to move smoothly. */
 static const double slice = 0.1;
@@ -142,27 +144,71 @@ static void log_event(struct train_run *run, bool (*event)(struct train_run *))
     }
 }
 
+double cli_train_seconds(const struct train_run *run)
+{
+    return cli_resume_seconds(run->options) + cli_clock() - run->started;
+}
+
+/* Whether it was saved. */
+static bool checkpoint(struct train_run *run, struct progress_view *view)
+{
+    cli_progress_clear(view);
+    const bool saved = cli_checkpoint_save(run);
+    if (saved) {
+        log_event(run, cli_train_log_checkpoint);
+    }
+    return saved;
+}
+
 static gemmlp_status run_trainer(struct train_run *run, gemmlp_error *error)
 {
-    struct progress_view view = cli_progress_begin(run->options->common.quiet);
+    struct progress_view view = cli_progress_begin(run->options->common.quiet, run->progress.step);
     gemmlp_status status = GEMMLP_OK;
-    while (status == GEMMLP_OK && !run->progress.finished) {
-        status = gemmlp_trainer_run(run->trainer, slice, error);
+    cli_checkpoint_begin(run);
+    while (status == GEMMLP_OK && !run->progress.finished && !cli_signals_caught()) {
+        status = gemmlp_trainer_run_until(run->trainer, run->next_step, slice, error);
         gemmlp_trainer_progress(run->trainer, &run->progress);
         if (status == GEMMLP_OK) {
             cli_progress_show(&view, &run->progress);
             if (run->progress.epoch_completed) {
                 log_event(run, cli_train_log_epoch);
             }
+            if (cli_checkpoint_due(run)) {
+                checkpoint(run, &view);
+            }
         }
+    }
+    run->signal = status == GEMMLP_OK && !run->progress.finished ? cli_signals_caught() : 0;
+    if (status == GEMMLP_OK && run->options->checkpoint && run->saved_step != run->progress.step) {
+        checkpoint(run, &view); /* the last one */
     }
     cli_progress_clear(&view);
     return status;
 }
 
+/* After a signal: with a checkpoint this is a pause, without one it is what it would have been without
+ * a handler. */
+static int stop(struct train_run *run)
+{
+    const char *name = cli_signal_name(run->signal);
+    if (!run->options->checkpoint) {
+        cli_signals_die(run->signal);
+    }
+    if (run->checkpoint_failed) {
+        cli_complain("stopped by %s without a checkpoint at step %zu", name, run->progress.step);
+        return EXIT_CODE_FAILED;
+    }
+    if (!run->options->common.quiet) {
+        fprintf(stderr, "stopped by %s after a checkpoint at step %zu; --resume %s goes on\n", name,
+                run->progress.step, run->options->checkpoint);
+    }
+    return EXIT_CODE_STOPPED;
+}
+
 static bool train(struct train_run *run, int *code)
 {
     gemmlp_error error;
+    cli_signals_catch(run->options->checkpoint != NULL);
     gemmlp_status status = run_trainer(run, &error);
     if (status == GEMMLP_OK) {
         return true;
@@ -234,24 +280,70 @@ static bool open_outputs(struct train_run *run, int *code)
     if (!apart) {
         return false;
     }
-    if ((options->model_path && !cli_file_writable(options->model_path)) ||
-        !cli_train_log_open(&run->log, options->log_path)) {
+    if (options->model_path) {
+        gm_atomic_sweep(options->model_path);
+    }
+    if (options->model_path && !cli_file_writable(options->model_path)) {
         *code = EXIT_CODE_FAILED;
         return false;
     }
     return true;
 }
 
+/* Once everything else is good, for a log that is resumed loses its last lines. */
+static bool open_log(struct train_run *run, int *code)
+{
+    const struct train_options *options = run->options;
+    if (!cli_train_log_open(&run->log, options->log_path, options)) {
+        *code = EXIT_CODE_FAILED;
+        return false;
+    }
+    return true;
+}
+
+static bool resume_trainer(struct train_run *run, int *code)
+{
+    const bool allowed = run->options->allow_mismatch;
+    gemmlp_error error;
+    const gemmlp_status status =
+        gemmlp_trainer_resume(run->model, run->train, run->valid, &run->training,
+                              run->options->from, allowed, &run->trainer, &error);
+    if (status == GEMMLP_MISMATCH) {
+        *code = cli_usage(run->command, "%s; --allow-mismatch goes on all the same", error.message);
+    } else if (status != GEMMLP_OK) {
+        *code = cli_failed_input(run->command, &error);
+    } else if (gemmlp_trainer_mismatch(run->trainer)[0]) {
+        cli_complain("--allow-mismatch: %s", gemmlp_trainer_mismatch(run->trainer));
+    }
+    return status == GEMMLP_OK;
+}
+
 static bool make_trainer(struct train_run *run, int *code)
 {
     gemmlp_error error;
-    if (gemmlp_trainer_create(run->model, run->train, run->valid, &run->training, &run->trainer,
-                              &error) != GEMMLP_OK) {
+    if (run->options->from) {
+        if (!resume_trainer(run, code)) {
+            return false;
+        }
+    } else if (gemmlp_trainer_create(run->model, run->train, run->valid, &run->training,
+                                     &run->trainer, &error) != GEMMLP_OK) {
         *code = cli_failed(run->command, &error);
         return false;
     }
     gemmlp_trainer_progress(run->trainer, &run->progress);
+    run->saved_step = run->options->from ? run->progress.step : SIZE_MAX;
     return true;
+}
+
+/* The end of the log, and the results. */
+static int finish(struct train_run *run, int code, bool complete)
+{
+    run->wall_seconds = cli_train_seconds(run);
+    log_event(run, cli_train_log_end);
+    int printed = complete ? cli_train_results(run) : EXIT_CODE_DONE;
+    code = code ? code : printed;
+    const bool failed = run->log_failed || run->checkpoint_failed;
+    return code ? code : failed ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
 }
 
 static int execute(struct train_run *run)
@@ -260,7 +352,7 @@ static int execute(struct train_run *run)
     const struct train_options *options = run->options;
     if (!cli_compute_open(run->command, &options->compute, &run->provider, &code) ||
         !open_data(run, &code) || !make_model(run, &code) || !open_outputs(run, &code) ||
-        !make_trainer(run, &code)) {
+        !make_trainer(run, &code) || !open_log(run, &code)) {
         return code;
     }
     if (!options->common.quiet) {
@@ -271,18 +363,24 @@ static int execute(struct train_run *run)
     if (!train(run, &code)) {
         return code;
     }
+    if (run->signal) {
+        code = stop(run);
+        return finish(run, code, true);
+    }
     /* Saved first: whatever fails from here on, the training is not lost. The code of a divergence
      * stands, unless its promise of a saved model could not be kept. */
     if (!save(run)) {
         code = EXIT_CODE_FAILED;
     }
+    const int stopped_by = cli_signals_caught();
+    if (stopped_by && !run->options->checkpoint) {
+        cli_signals_die(
+            stopped_by); /* the model is there; only what it would be measured on is not */
+    }
     int measured = EXIT_CODE_DONE;
     bool complete = measure(run, &measured);
-    run->wall_seconds = cli_clock() - run->started;
-    log_event(run, cli_train_log_end);
-    int printed = complete ? cli_train_results(run) : measured;
-    code = code ? code : printed;
-    return code ? code : run->log_failed ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+    code = code ? code : measured;
+    return finish(run, code, complete);
 }
 
 int cli_run_train(const struct command *command, int argc, char **argv)
@@ -291,6 +389,7 @@ int cli_run_train(const struct command *command, int argc, char **argv)
     struct train_options options;
     struct args args = {.command = command};
     struct train_run run = {.command = command,
+                            .args = &args,
                             .options = &options,
                             .argc = argc,
                             .argv = argv,
@@ -304,6 +403,7 @@ int cli_run_train(const struct command *command, int argc, char **argv)
     gemmlp_trainer_free(run.trainer);
     free(run.class_weights);
     cli_network_options_free(&run.network);
+    cli_resume_close(&options);
     gemmlp_model_free(run.model);
     gemmlp_dataset_free(run.test);
     gemmlp_dataset_free(run.valid);

@@ -18,6 +18,15 @@ struct train_options {
     const char *preprocess, *class_weights, *precision;
     const char *model_path, *log_path, *config;
     bool smoothing_given;
+
+    const char *checkpoint, *resume; /* directories, or NULL; to resume is to save there too */
+    const char *every;
+    size_t every_steps, keep; /* every_steps 0: every_seconds counts */
+    double every_seconds;
+    bool allow_mismatch;
+    gemmlp_checkpoint *from; /* to go on from; NULL: the run is new */
+    json_t *note;            /* of the command, in that checkpoint */
+    int lock;                /* on the directory; -1: none */
 };
 
 /* Parses and checks; false: *code is the exit code and a message has been printed. */
@@ -36,10 +45,31 @@ struct run_log {
     const char *path;
 };
 
+struct train_run;
+
+/* train_checkpoint.c. "100" steps, "10m", "30s". */
+bool cli_checkpoint_every(const char *text, size_t *steps, double *seconds);
+/* Opens the directory, and takes from the newest checkpoint in it every option that was not given.
+ * False: a message has been printed. cli_resume_close in either case. */
+bool cli_resume_open(struct train_options *options, struct args *args, int *code);
+void cli_resume_close(struct train_options *options);
+/* Seconds that the parts before have taken, and how long the log `path` was when the checkpoint was
+ * saved (-1: it is not the log of the parts before). */
+double cli_resume_seconds(const struct train_options *options);
+long long cli_resume_log(const struct train_options *options, const char *path);
+/* The absolute path of a checkpoint, to be freed; NULL: no memory. */
+char *cli_checkpoint_origin(const gemmlp_checkpoint *checkpoint);
+/* Sets when the next one is due: run->next_step, or run->next_time. */
+void cli_checkpoint_begin(struct train_run *run);
+bool cli_checkpoint_due(const struct train_run *run);
+/* False: a message has been printed; the run goes on without. */
+bool cli_checkpoint_save(struct train_run *run);
+
 /* One training run. */
 struct train_run {
     const struct command *command;
     const struct train_options *options;
+    const struct args *args;
     int argc;
     char **argv;
 
@@ -55,17 +85,26 @@ struct train_run {
 
     double started; /* cli_clock */
     double wall_seconds;
+    size_t next_step; /* of the next checkpoint */
+    double next_time, checkpoint_seconds;
+    size_t saved_step; /* the last checkpoint is of this step; SIZE_MAX: there is none */
+    int signal;        /* that stopped it; 0: none */
     gemmlp_progress progress;
     gemmlp_metrics valid_metrics, test_metrics; /* of the final model; examples 0: not measured */
-    bool diverged, model_saved, log_failed;
+    bool diverged, model_saved, log_failed, checkpoint_failed;
 };
 
-/* train_log.c. path NULL: no log. False: a message has been printed. */
-bool cli_train_log_open(struct run_log *log, const char *path);
+/* Since the run began, without the time between its parts. */
+double cli_train_seconds(const struct train_run *run);
+
+/* train_log.c. path NULL: no log. resumed: what was written after the checkpoint goes, for it will be
+ * written again. False: a message has been printed. */
+bool cli_train_log_open(struct run_log *log, const char *path, const struct train_options *resumed);
 bool cli_train_log_close(struct run_log *log);
 /* Events; the log is open. */
 bool cli_train_log_start(struct train_run *run);
 bool cli_train_log_epoch(struct train_run *run);
+bool cli_train_log_checkpoint(struct train_run *run);
 bool cli_train_log_end(struct train_run *run);
 
 /* train_report.c: everything a run says, except for its progress. */

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/log_mend.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
@@ -17,14 +18,17 @@ static bool complain_about(const struct run_log *log)
     return false;
 }
 
-bool cli_train_log_open(struct run_log *log, const char *path)
+bool cli_train_log_open(struct run_log *log, const char *path, const struct train_options *resumed)
 {
     *log = (struct run_log){.path = path};
     if (!path) {
         return true;
     }
     log->stream = fopen(path, "a");
-    return log->stream ? true : complain_about(log);
+    return log->stream && cli_log_mend(log, resumed->from ? cli_resume_log(resumed, path) : -1,
+                                       resumed->from)
+               ? true
+               : complain_about(log);
 }
 
 bool cli_train_log_close(struct run_log *log)
@@ -173,6 +177,15 @@ bool cli_train_log_start(struct train_run *run)
     cli_train_record_computation(&record, run);
     cli_record_text(&record, "cpu", machine.cpu);
     cli_record_text(&record, "instruction_set", machine.instruction_set);
+    if (run->options->from) {
+        char *origin = cli_checkpoint_origin(run->options->from);
+        cli_record_json(&record, "resumed_from", origin ? cli_json_text(origin) : NULL);
+        free(origin);
+        cli_record_size(&record, "epoch", run->progress.epoch);
+        cli_record_size(&record, "step", run->progress.step);
+        const char *mismatch = gemmlp_trainer_mismatch(run->trainer);
+        cli_record_text(&record, "mismatch", mismatch[0] ? mismatch : NULL);
+    }
     return write_event(&run->log, &record);
 }
 
@@ -188,7 +201,18 @@ bool cli_train_log_epoch(struct train_run *run)
     cli_record_real(&record, "examples_per_second", progress->examples_per_second);
     cli_record_real(&record, "gflops", progress->gflops);
     cli_record_real(&record, "train_seconds", progress->train_seconds);
-    cli_record_real(&record, "seconds", cli_clock() - run->started);
+    cli_record_real(&record, "seconds", cli_train_seconds(run));
+    return write_event(&run->log, &record);
+}
+
+bool cli_train_log_checkpoint(struct train_run *run)
+{
+    struct record record = begin_event("checkpoint");
+    cli_record_size(&record, "epoch", run->progress.epoch);
+    cli_record_size(&record, "step", run->progress.step);
+    cli_record_text(&record, "directory", run->options->checkpoint);
+    cli_record_real(&record, "save_seconds", run->checkpoint_seconds);
+    cli_record_real(&record, "seconds", cli_train_seconds(run));
     return write_event(&run->log, &record);
 }
 

@@ -12,7 +12,7 @@
 /* What `gemmlp train --data PATH` does when nothing else is said. */
 static void train_defaults(struct train_options *options)
 {
-    *options = (struct train_options){.precision = "f32"};
+    *options = (struct train_options){.precision = "f32", .every = "10m", .keep = 2, .lock = -1};
     cli_network_options_default(&options->network, 256);
     cli_objective_options_default(&options->objective);
     options->objective.label_smoothing = 0.1; /* where the loss is cross-entropy over classes */
@@ -79,6 +79,23 @@ static const struct arg output_rows[] = {
      .help = "options as 'name = value' lines; the command line overrides them"},
 };
 
+static const struct arg checkpoint_rows[] = {
+    {"checkpoint", 0, ARG_STRING, "DIR", AT(checkpoint),
+     .help =
+         "save the run there as it goes, at its end, and when SIGTERM, SIGINT, SIGUSR1, SIGXCPU or "
+         "SIGHUP stops it, with exit code 75; a second signal ends it at once"},
+    {"checkpoint-every", 0, ARG_STRING, "N|Nm|Ns", AT(every),
+     .help = "after N steps, minutes or seconds"},
+    {"keep", 0, ARG_SIZE, "N", AT(keep), .lower = 1, .upper = 1000,
+     .help = "checkpoints that are kept"},
+    {"resume", 0, ARG_STRING, "DIR", AT(resume),
+     .help = "go on with the run whose checkpoints are there, to the bits it would have had; all "
+             "options are as they were unless given, checkpoints go there again. With --checkpoint "
+             "DIR too, a run is started where there is none yet"},
+    {"allow-mismatch", 0, ARG_FLAG, NULL, AT(allow_mismatch), .not_in_config = true,
+     .help = "resume though something is not as it was: threads, provider, version, data, options"},
+};
+
 /* "10%"; a file of that name is ./10%. */
 static bool is_percentage(const char *text)
 {
@@ -115,6 +132,15 @@ static bool check(struct train_options *options, const struct args *args, int *c
                           options->model_path);
     } else if (options->log_path && strcmp(options->log_path, "-") == 0) {
         *code = cli_usage(command, "--log: expected a file, found '-', where the results go");
+    } else if (!options->checkpoint &&
+               (cli_arg_given(args, "checkpoint-every") || cli_arg_given(args, "keep"))) {
+        *code = cli_usage(command, "--checkpoint-every and --keep: expected --checkpoint DIR too");
+    } else if (!cli_checkpoint_every(options->every, &options->every_steps,
+                                     &options->every_seconds)) {
+        *code = cli_usage(command,
+                          "--checkpoint-every: expected a number of steps, minutes or seconds, as "
+                          "in 500, 10m or 30s, found '%s'",
+                          options->every);
     } else if (data->valid && cli_parse_real(data->valid, &fraction) &&
                !(fraction > 0 && fraction < 1)) {
         *code =
@@ -140,11 +166,13 @@ bool cli_train_parse(struct train_options *options, struct args *args, int argc,
         ARG_GROUP("run", run_rows, options),
         ARG_GROUP("machine", cli_compute_rows, &options->compute),
         ARG_GROUP("output", output_rows, options),
+        ARG_GROUP("checkpoints", checkpoint_rows, options),
         ARG_GROUP("general", cli_common_rows, &options->common),
     };
     args->groups = groups;
     args->group_count = sizeof groups / sizeof *groups;
-    bool good = cli_args_parse(args, argc, argv, code) && check(options, args, code);
+    bool good = cli_args_parse(args, argc, argv, code) && cli_resume_open(options, args, code) &&
+                check(options, args, code);
     args->groups = NULL;
     return good;
 }

@@ -45,6 +45,12 @@ void cli_train_say_start(const struct train_run *run)
     append_threads(run, threads, sizeof threads);
     cli_network_shape(gemmlp_model_network(run->model), shape, sizeof shape);
     cli_provider_title(&run->provider, library, sizeof library);
+    if (run->options->from) {
+        fprintf(stderr, "resumed from %s: %zu of %zu epochs, %zu steps%s\n",
+                gemmlp_checkpoint_path(run->options->from), run->progress.epoch,
+                run->progress.epochs, run->progress.step,
+                run->progress.finished ? "; the run is finished" : "");
+    }
     fprintf(stderr, "%s; %s: %s; %s, %zu parameters, %zu examples\n", threads, run->provider.name,
             library, shape, run->cost.parameters, info.examples);
     if (!run->options->model_path) {
@@ -67,6 +73,7 @@ void cli_train_record_computation(struct record *record, const struct train_run 
 static const char *run_status(const struct train_run *run)
 {
     return run->diverged                                ? "diverged"
+           : run->signal                                ? "stopped"
            : run->progress.epoch < run->training.epochs ? "stopped early"
                                                         : "finished";
 }
@@ -125,6 +132,9 @@ void cli_train_record_results(struct record *record, const struct train_run *run
 int cli_train_results(const struct train_run *run)
 {
     const gemmlp_progress *progress = &run->progress;
+    if (run->signal && !run->options->common.json) {
+        return EXIT_CODE_DONE;
+    }
     if (run->options->common.json) {
         struct record record = cli_record_begin();
         cli_train_record_results(&record, run);

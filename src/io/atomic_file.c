@@ -242,11 +242,11 @@ void gm_atomic_sweep(const char *path)
     const char *name = target ? target + before : "";
     const size_t kept = strlen(name) < NAME_KEPT ? strlen(name) : NAME_KEPT;
     char *directory = target && before ? strndup(target, before) : strdup(".");
-    DIR *stream = directory && kept ? opendir(directory) : NULL;
+    DIR *stream = directory ? opendir(directory) : NULL;
     size_t length;
     for (const struct dirent *entry; stream && (entry = readdir(stream));)
-        if (gm_atomic_left_behind(entry->d_name, &length) && length == kept &&
-            strncmp(entry->d_name + 1, name, kept) == 0)
+        if (gm_atomic_left_behind(entry->d_name, &length) &&
+            (kept == 0 || (length == kept && strncmp(entry->d_name + 1, name, kept) == 0)))
             unlinkat(dirfd(stream), entry->d_name, 0);
     if (stream)
         closedir(stream);

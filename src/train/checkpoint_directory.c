@@ -129,24 +129,24 @@ gemmlp_status gemmlp_checkpoint_newest(const char *directory, gemmlp_checkpoint 
  * that fails. */
 static void tidy(const char *directory, size_t newest, size_t keep)
 {
-    size_t *steps, count, length, step, kept = 0;
-    char name[NAME_SIZE];
-    DIR *stream = opendir(directory);
-    if (list(directory, &steps, &count, NULL) != GEMMLP_OK || !stream)
+    size_t *steps, count, kept = 0;
+    if (list(directory, &steps, &count, NULL) != GEMMLP_OK)
         count = 0;
     for (size_t i = 0; i < count; i++) {
-        name_of(steps[i], name);
         kept += steps[i] <= newest;
-        if (steps[i] > newest || kept > keep)
-            unlinkat(dirfd(stream), name, 0);
+        char *path = steps[i] > newest || kept > keep ? path_of(directory, steps[i]) : NULL;
+        if (path)
+            unlink(path);
+        free(path);
     }
-    for (const struct dirent *entry; stream && (entry = readdir(stream));)
-        if (gm_atomic_left_behind(entry->d_name, &length) &&
-            is_checkpoint(entry->d_name + 1, length, &step))
-            unlinkat(dirfd(stream), entry->d_name, 0);
-    if (stream)
-        closedir(stream);
     free(steps);
+    const size_t size = strlen(directory) + 2;
+    char *inside = malloc(size);
+    if (inside) {
+        snprintf(inside, size, "%s/", directory);
+        gm_atomic_sweep(inside);
+    }
+    free(inside);
 }
 
 gemmlp_status gemmlp_trainer_checkpoint(gemmlp_trainer *trainer, const char *directory, size_t keep,

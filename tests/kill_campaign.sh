@@ -98,6 +98,7 @@ one_run() {
 }
 
 early=0
+left_out=
 first=yes
 while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" ]; do
     first=
@@ -107,18 +108,21 @@ while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" 
             for dropout in $(echo "$dropouts" | tr , ' '); do
                 set -- train --data few --hidden 48 --epochs $epochs --batch 16 --valid 0.2 --threads "$threads" \
                     --optimizer "$optimizer" --precision "$precision" --dropout "$dropout" --patience 20
-                before="$killed $termed"
+                killed_before=$killed termed_before=$termed
                 start=$(date +%s%N)
                 if ! "$gemmlp" "$@" --model whole.safetensors --quiet >out 2>err </dev/null; then
-                    echo "left out: --precision $precision: $(head -n 1 err)"
+                    case $left_out in *" $precision "*) ;; *)
+                        echo "left out: --precision $precision: $(head -n 1 err)"
+                        left_out="$left_out $precision " ;;
+                    esac
                     continue
                 fi
                 span=$((($(date +%s%N) - start) / 1000000 + 60)) # milliseconds: a run, and then some
                 [ "$span" -lt 999 ] || span=999
                 one_run "$@"
                 runs=$((runs + 1))
-                echo "$optimizer $precision dropout $dropout: $((killed - ${before% *})) kills," \
-                    "$((termed - ${before#* })) terms"
+                echo "$optimizer $precision dropout $dropout: $((killed - killed_before)) kills," \
+                    "$((termed - termed_before)) terms"
             done
         done
     done

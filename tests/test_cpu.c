@@ -6,8 +6,10 @@
 #include <omp.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/cpu.h"
 #include "core/portability.h"
@@ -87,6 +89,83 @@ static void test_affinity(void **state)
     assert_int_equal(machine.threads, 1);
     gemmlp_machine_get(&machine);
     assert_int_equal(machine.threads_affinity, CPU_COUNT(&before));
+}
+
+/* ---- control groups, as they are found on machines and in containers ---- */
+
+static void put(const char *root, const char *path, const char *text)
+{
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s%s", root, path);
+    for (char *slash = whole + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        mkdir(whole, 0777);
+        *slash = '/';
+    }
+    FILE *file = fopen(whole, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+#define CPU_QUOTA(directory)  "/sys/fs/cgroup/" directory "/cpu.cfs_quota_us"
+#define CPU_PERIOD(directory) "/sys/fs/cgroup/" directory "/cpu.cfs_period_us"
+
+static void test_control_groups(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *groups;   /* /proc/self/cgroup; NULL: there is none */
+        const char *files[8]; /* path, text, … */
+        int cpus;
+    } cases[] = {
+        {NULL, {NULL}, 0},
+        {"0::/\n", {NULL}, 0},
+        {"0::/\n", {"/sys/fs/cgroup/cpu.max", "max 100000\n"}, 0},
+        {"0::/\n", {"/sys/fs/cgroup/cpu.max", "200000 100000\n"}, 2},
+        {"0::/\n", {"/sys/fs/cgroup/cpu.max", "150000 100000\n"}, 2}, /* rounded up */
+        {"0::/\n", {"/sys/fs/cgroup/cpu.max", "1000 100000\n"}, 1},
+        {"0::/a/b\n", {"/sys/fs/cgroup/a/b/cpu.max", "400000 100000\n"}, 4},
+        {"0::/a/b\n",
+         {"/sys/fs/cgroup/a/b/cpu.max", "max 100000\n", "/sys/fs/cgroup/a/cpu.max",
+          "300000 100000\n"},
+         3}, /* of the group above */
+        {"0::/a/b\n",
+         {"/sys/fs/cgroup/a/b/cpu.max", "200000 100000\n", "/sys/fs/cgroup/a/cpu.max",
+          "800000 100000\n"},
+         2},
+        {"0::/not/in/sight\n", {"/sys/fs/cgroup/cpu.max", "500000 100000\n"}, 5}, /* a container */
+        {"0::/a\n", {"/sys/fs/cgroup/a/cpu.max", ""}, 0},
+        {"0::/a\n", {"/sys/fs/cgroup/a/cpu.max", "-1 100000"}, 0},
+        {"0::/a\n", {"/sys/fs/cgroup/a/cpu.max", "100000 0"}, 0},
+        {"4:memory:/x\n3:cpu,cpuacct:/j\n0::/\n",
+         {CPU_QUOTA("cpu/j"), "600000\n", CPU_PERIOD("cpu/j"), "100000\n"},
+         6},
+        {"3:cpuacct,cpu:/j\n", /* the other order, and no link called cpu */
+         {CPU_QUOTA("cpuacct,cpu/j"), "50000\n", CPU_PERIOD("cpuacct,cpu/j"), "25000\n"},
+         2},
+        {"3:cpu:/j\n", {CPU_QUOTA("cpu/j"), "-1\n", CPU_PERIOD("cpu/j"), "100000\n"}, 0},
+        {"3:cpu:/docker/f00\n", {CPU_QUOTA("cpu"), "300000\n", CPU_PERIOD("cpu"), "100000\n"}, 3},
+        {"3:cpuset:/j\n2:cpuacct:/j\n", /* neither is cpu */
+         {CPU_QUOTA("cpu/j"), "100000\n", CPU_PERIOD("cpu/j"), "100000\n"},
+         0},
+        {"1:name=systemd:/s\n0::/u\n", {"/sys/fs/cgroup/unified/u/cpu.max", "700000 100000\n"}, 7},
+        {"nonsense\n:\n::\n0\n0:\n", {NULL}, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char root[] = "/tmp/gemmlp-cgroup-XXXXXX", command[64];
+        assert_non_null(mkdtemp(root));
+        if (cases[i].groups)
+            put(root, "/proc/self/cgroup", cases[i].groups);
+        for (size_t f = 0; f < COUNT(cases[i].files) && cases[i].files[f]; f += 2)
+            put(root, cases[i].files[f], cases[i].files[f + 1]);
+        const int cpus = gm_cgroup_cpus(root);
+        snprintf(command, sizeof command, "rm -rf %s", root);
+        assert_int_equal(system(command), 0);
+        if (cpus != cases[i].cpus)
+            fail_msg("case %zu (%s): %d CPUs, expected %d", i, cases[i].groups, cpus,
+                     cases[i].cpus);
+    }
 }
 
 static bool bits_are_zero(const void *value, size_t size)
@@ -181,9 +260,8 @@ static void test_seconds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_thread_count),
-        cmocka_unit_test(test_affinity),
-        cmocka_unit_test(test_compute_scope),
+        cmocka_unit_test(test_thread_count),   cmocka_unit_test(test_affinity),
+        cmocka_unit_test(test_control_groups), cmocka_unit_test(test_compute_scope),
         cmocka_unit_test(test_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

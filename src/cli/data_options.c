@@ -129,12 +129,14 @@ void cli_compute_remark(const struct compute_options *options, const gemmlp_prov
 {
     gemmlp_machine machine;
     gemmlp_machine_get(&machine);
-    if (options->threads > (size_t)machine.threads_affinity) {
+    const bool quota = machine.threads_cgroup && machine.threads_cgroup < machine.threads_affinity;
+    const int cpus = quota ? machine.threads_cgroup : machine.threads_affinity;
+    if (options->threads > (size_t)cpus) {
         fprintf(stderr,
                 "--threads: %zu threads will wait for one another on the %d %s that this "
-                "process may use\n",
-                options->threads, machine.threads_affinity,
-                machine.threads_affinity == 1 ? "CPU" : "CPUs");
+                "process may use%s\n",
+                options->threads, cpus, cpus == 1 ? "CPU" : "CPUs",
+                quota ? " by the quota of its control group" : "");
     }
     if (info->notice[0]) {
         fprintf(stderr, "%s\n", info->notice);

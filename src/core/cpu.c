@@ -54,12 +54,21 @@ static int environment_count(const char *name)
     return n > 0 && n < 1 << 20 ? (int)n : 0;
 }
 
+/* The kernel refuses a set that is smaller than its own; cpu_set_t has room for 1024 CPUs. */
 static int affinity_count(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    long n = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than cpu_set_t holds */
+    enum { MOST_CPUS = 1 << 18 };
+    for (int cpus = CPU_SETSIZE; cpus <= MOST_CPUS; cpus *= 4) {
+        cpu_set_t *set = CPU_ALLOC(cpus);
+        const size_t size = CPU_ALLOC_SIZE(cpus);
+        const bool got = set && sched_getaffinity(0, size, set) == 0;
+        const int count = got ? CPU_COUNT_S(size, set) : 0;
+        if (set)
+            CPU_FREE(set);
+        if (count > 0)
+            return count;
+    }
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;
 }
 
@@ -76,7 +85,8 @@ static int read_numbers(const char *path, double numbers[2])
 
 static int quota_to_cpus(double quota, double period)
 {
-    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+    const double cpus = quota > 0 && period > 0 ? (quota + period - 1) / period : 0;
+    return cpus < 1 << 20 ? (int)cpus : 0;
 }
 
 static int least(int a, int b) /* where 0 is no limit */
@@ -84,21 +94,25 @@ static int least(int a, int b) /* where 0 is no limit */
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* The quota of the group `relative` and of all groups above it below `root`. */
-static int cgroup_limit(const char *root, char *relative, bool version2)
+/* The quota of the group `relative` and of all groups above it, below the directory in which their
+ * hierarchy is mounted. In a container the groups above its own are out of sight, and `relative` may
+ * name nothing: then the mounted directory is the container's own group. */
+static int cgroup_limit(const char *mounted, const char *group, bool version2)
 {
     int limit = 0;
+    char relative[1100];
+    snprintf(relative, sizeof relative, "%s", strcmp(group, "/") == 0 ? "" : group);
     for (;;) {
-        char path[1200];
+        char path[2300];
         double quota[2] = {0}, period[2] = {0};
         if (version2) {
-            snprintf(path, sizeof path, "%s%s/cpu.max", root, relative);
+            snprintf(path, sizeof path, "%s%s/cpu.max", mounted, relative);
             if (read_numbers(path, quota) == 2)
                 limit = least(limit, quota_to_cpus(quota[0], quota[1]));
         } else {
-            snprintf(path, sizeof path, "%s%s/cpu.cfs_quota_us", root, relative);
+            snprintf(path, sizeof path, "%s%s/cpu.cfs_quota_us", mounted, relative);
             if (read_numbers(path, quota) >= 1) {
-                snprintf(path, sizeof path, "%s%s/cpu.cfs_period_us", root, relative);
+                snprintf(path, sizeof path, "%s%s/cpu.cfs_period_us", mounted, relative);
                 if (read_numbers(path, period) >= 1)
                     limit = least(limit, quota_to_cpus(quota[0], period[0]));
             }
@@ -110,30 +124,47 @@ static int cgroup_limit(const char *root, char *relative, bool version2)
     }
 }
 
-/* /proc/self/cgroup: "0::/path" is version 2, "N:…cpu…:/path" version 1. */
-static int cgroup_count(void)
+/* Whether a comma-separated list has the word. */
+static bool lists(const char *list, const char *word)
 {
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    if (!file)
-        return 0;
+    const size_t length = strlen(word);
+    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == length && strncmp(at, word, length) == 0)
+            return true;
+    return false;
+}
+
+/* /proc/self/cgroup: "0::/path" is version 2, "N:…cpu…:/path" version 1. Version 2 is mounted at
+ * /sys/fs/cgroup, or beside version 1 in `unified` there; the controllers of version 1 in a directory
+ * called as their list, and mostly in `cpu` too. */
+int gm_cgroup_cpus(const char *root)
+{
+    char path[1024], line[1100];
     int limit = 0;
-    char line[1100];
-    while (fgets(line, sizeof line, file)) {
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':');
-        char *path = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!path)
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
             continue;
-        *path++ = '\0';
+        *group++ = '\0';
         controllers++;
-        if (strcmp(path, "/") == 0)
-            *path = '\0';
-        if (*controllers == '\0')
-            limit = least(limit, cgroup_limit("/sys/fs/cgroup", path, true));
-        else if (strcmp(controllers, "cpu") == 0 || strstr(controllers, "cpu,") == controllers)
-            limit = least(limit, cgroup_limit("/sys/fs/cgroup/cpu", path, false));
+        const bool version2 = *controllers == '\0';
+        if (!version2 && !lists(controllers, "cpu"))
+            continue;
+        const char *const directories[2] = {version2 ? "" : "/cpu", version2 ? "/unified" : NULL};
+        for (size_t i = 0; i < 2; i++) {
+            if (directories[i])
+                snprintf(path, sizeof path, "%s/sys/fs/cgroup%s", root, directories[i]);
+            else
+                snprintf(path, sizeof path, "%s/sys/fs/cgroup/%s", root, controllers);
+            limit = least(limit, cgroup_limit(path, group, version2));
+        }
     }
-    fclose(file);
+    if (file)
+        fclose(file);
     return limit;
 }
 
@@ -174,7 +205,7 @@ static void count_threads(gemmlp_machine *machine)
 {
     *machine = (gemmlp_machine){
         .threads_affinity = affinity_count(),
-        .threads_cgroup = cgroup_count(),
+        .threads_cgroup = gm_cgroup_cpus(""),
         .threads_slurm = environment_count("SLURM_CPUS_PER_TASK"),
         .threads_omp = environment_count("OMP_NUM_THREADS"),
     };

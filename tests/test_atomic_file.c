@@ -237,6 +237,47 @@ static void test_refused_paths(void **state)
     }
 }
 
+static void test_left_behind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t length; /* of the name it would have got; 0: it is no such file */
+    } cases[] = {
+        {".m.999999999-0.tmp", 1},
+        {".run.1.safetensors.999999999-12.tmp", 17},
+        {".a-b.999999999-0.tmp", 3},
+        {"m.999999999-0.tmp", 0},
+        {".m.999999999-0.tmp~", 0},
+        {".m.999999999-.tmp", 0},
+        {".m.-1-0.tmp", 0},
+        {".m.0-0.tmp", 0},
+        {"..999999999-0.tmp", 0},
+        {".m.1-0.tmp", 0}, /* process 1 lives */
+        {".m.tmp", 0},
+        {".", 0},
+        {"..", 0},
+        {"", 0},
+        {".-.tmp", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t length = 0;
+        const bool left = gm_atomic_left_behind(cases[i].name, &length);
+        if (left != (cases[i].length > 0) || (left && length != cases[i].length))
+            fail_msg("%s: %d, length %zu", cases[i].name, left, length);
+        if (strchr(cases[i].name, '-') && cases[i].name[0])
+            put_file(at(cases[i].name), "", 0);
+    }
+    gm_atomic_sweep(at("m"));
+    assert_int_equal(access(at(".m.999999999-0.tmp"), F_OK), -1);
+    assert_int_equal(access(at(".a-b.999999999-0.tmp"), F_OK), 0);
+    assert_int_equal(access(at(".m.1-0.tmp"), F_OK), 0);
+    gm_atomic_sweep(at(""));
+    assert_int_equal(access(at(".a-b.999999999-0.tmp"), F_OK), -1);
+    assert_int_equal(access(at(".m.1-0.tmp"), F_OK), 0);
+    assert_int_equal(access(at("m.999999999-0.tmp"), F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +286,7 @@ int main(void)
         IN_DIRECTORY(test_long_name),   IN_DIRECTORY(test_symbolic_links),
         IN_DIRECTORY(test_null_device), IN_DIRECTORY(test_full_device),
         IN_DIRECTORY(test_descriptor),  IN_DIRECTORY(test_refused_paths),
+        IN_DIRECTORY(test_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "files.h"
 
+#include <omp.h>
 #include <sys/stat.h>
 
 #include "io/safetensors.h"
@@ -320,6 +321,70 @@ static void test_damage(void **state)
     assert_true(refused > 100);
 }
 
+/* ---- with a checksum ---- */
+
+/* The CRC-32 of gzip, bit by bit. */
+static uint32_t plain_crc32(const unsigned char *bytes, size_t size)
+{
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+    }
+    return ~crc;
+}
+
+/* Large enough to be taken in parts, by several threads. */
+static void test_checksum(void **state)
+{
+    (void)state;
+    enum { SIZE = (3 << 20) + 12345, ROOM = SIZE + 4096 };
+    unsigned char *data = malloc(SIZE), *file_bytes = malloc(ROOM), *other = malloc(ROOM);
+    for (size_t i = 0; i < SIZE; i++)
+        data[i] = (unsigned char)(i * 2654435761u >> 13);
+    const struct safetensor tensor = {
+        .name = "a", .dtype = "U8", .rank = 1, .shape = {SIZE}, .data = data};
+    struct safetensor twin = tensor;
+    struct safetensors *file;
+    gemmlp_error error = {0};
+    size_t size = 0;
+    for (int threads = 1; threads <= 3; threads++) {
+        omp_set_num_threads(threads);
+        assert_int_equal(gm_safetensors_write_checked(at("m"), &tensor, 1, NULL, 0, &error),
+                         GEMMLP_OK);
+        size = get_file(at("m"), threads == 1 ? file_bytes : other, ROOM);
+        if (threads > 1)
+            assert_memory_equal(other, file_bytes, size);
+    }
+    uint32_t stored;
+    memcpy(&stored, file_bytes + size - 4, 4);
+    assert_int_equal(stored, plain_crc32(file_bytes, size - 4));
+    assert_int_equal(gm_safetensors_open(at("m"), &file, &error), GEMMLP_OK);
+    assert_int_equal(gm_safetensors_verify(file, &error), GEMMLP_OK);
+    gm_safetensors_close(file);
+    static const size_t places[] = {100, 1 << 20, SIZE};
+    for (size_t i = 0; i < 3; i++) {
+        file_bytes[size - 4 - places[i]] ^= 4;
+        put_file(at("d"), file_bytes, size);
+        file_bytes[size - 4 - places[i]] ^= 4;
+        assert_int_equal(gm_safetensors_open(at("d"), &file, &error), GEMMLP_OK);
+        assert_failed(gm_safetensors_verify(file, &error), &error, GEMMLP_BAD_MODEL, "is damaged");
+        gm_safetensors_close(file);
+    }
+    assert_int_equal(gm_safetensors_write(at("p"), &tensor, 1, NULL, 0, &error), GEMMLP_OK);
+    assert_int_equal(gm_safetensors_open(at("p"), &file, &error), GEMMLP_OK);
+    assert_failed(gm_safetensors_verify(file, &error), &error, GEMMLP_BAD_MODEL,
+                  "does not end with a tensor checksum.crc32");
+    gm_safetensors_close(file);
+    twin.name = SAFETENSORS_CHECKSUM;
+    assert_failed(gm_safetensors_write_checked(at("q"), &twin, 1, NULL, 0, &error), &error,
+                  GEMMLP_INVALID_ARGUMENT, "names are unique");
+    free(data);
+    free(file_bytes);
+    free(other);
+}
+
 static void test_not_a_file(void **state)
 {
     (void)state;
@@ -341,6 +406,7 @@ int main(void)
         IN_DIRECTORY(test_refused_tensors), IN_DIRECTORY(test_hostile_headers),
         IN_DIRECTORY(test_hostile_lengths), IN_DIRECTORY(test_hostile_amounts),
         IN_DIRECTORY(test_damage),          IN_DIRECTORY(test_not_a_file),
+        IN_DIRECTORY(test_checksum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,10 +205,28 @@ static int stop(struct train_run *run)
     return EXIT_CODE_STOPPED;
 }
 
+/* A run that is resumed has its checkpoint, and need not begin before it stops; a new one goes on to the
+ * first step and saves itself there. */
+static bool stopped_early(const struct train_run *run, int *code)
+{
+    const int signal = cli_signals_caught();
+    if (!signal || !run->options->from) {
+        return false;
+    }
+    if (!run->options->common.quiet) {
+        fprintf(stderr, "stopped by %s where it was; --resume %s goes on\n",
+                cli_signal_name(signal), run->options->checkpoint);
+    }
+    *code = EXIT_CODE_STOPPED;
+    return true;
+}
+
 static bool train(struct train_run *run, int *code)
 {
     gemmlp_error error;
-    cli_signals_catch(run->options->checkpoint != NULL);
+    if (!run->options->checkpoint) {
+        cli_signals_catch(false); /* else since the beginning */
+    }
     gemmlp_status status = run_trainer(run, &error);
     if (status == GEMMLP_OK) {
         return true;
@@ -350,9 +368,13 @@ static int execute(struct train_run *run)
 {
     int code = EXIT_CODE_DONE;
     const struct train_options *options = run->options;
+    if (options->checkpoint) {
+        cli_signals_catch(true);
+    }
     if (!cli_compute_open(run->command, &options->compute, &run->provider, &code) ||
-        !open_data(run, &code) || !make_model(run, &code) || !open_outputs(run, &code) ||
-        !make_trainer(run, &code) || !open_log(run, &code)) {
+        !open_data(run, &code) || stopped_early(run, &code) || !make_model(run, &code) ||
+        stopped_early(run, &code) || !open_outputs(run, &code) || !make_trainer(run, &code) ||
+        stopped_early(run, &code) || !open_log(run, &code)) {
         return code;
     }
     if (!options->common.quiet) {

@@ -206,6 +206,14 @@ test_signals() {
     kill -TERM $pid # timeout(1) does that: the process, then its group
     ends "the same signal twice at once is one" 75
     no_leftovers "it" s
+    background $slow --checkpoint j --json --log j.jsonl
+    kill -USR1 $pid
+    ends "SIGUSR1 with --json" 75
+    json_with status signal steps
+    [ "$(value status) $(value signal)" = "stopped SIGUSR1" ]
+    verdict "--json of a run that was stopped" "$(value status) $(value signal)"
+    tail -n 1 j.jsonl | grep -q '^{"event":"end","status":"stopped","signal":"SIGUSR1"'
+    verdict "the log of a run that was stopped" "$(tail -n 1 j.jsonl | cut -c 1-60)"
     big="train --data few --hidden 2000,2000 --batch 1000 --threads 1 --provider reference"
     background $big --checkpoint b
     kill -TERM $pid

@@ -183,7 +183,8 @@ static bool recall_options(struct train_options *options, struct args *args, int
     return good;
 }
 
-static bool find_checkpoint(struct train_options *options, const struct command *command, int *code)
+static bool find_checkpoint(struct train_options *options, const struct command *command,
+                            bool may_start, int *code)
 {
     gemmlp_error error;
     const char *directory = options->resume;
@@ -195,7 +196,7 @@ static bool find_checkpoint(struct train_options *options, const struct command 
         cli_complain("%s; going back to %s", gemmlp_checkpoint_passed_over(options->from),
                      gemmlp_checkpoint_path(options->from));
     }
-    if (!options->from && !options->checkpoint) {
+    if (!options->from && !may_start) {
         cli_complain("--resume: there is no checkpoint in %s; with --checkpoint %s as well, a run "
                      "starts anew where there is none",
                      directory, directory);
@@ -205,34 +206,37 @@ static bool find_checkpoint(struct train_options *options, const struct command 
     return true;
 }
 
+static bool open_new(struct train_options *options, const struct command *command, int *code)
+{
+    return lock_directory(options, code) && is_new(command, options->checkpoint, code);
+}
+
 bool cli_resume_open(struct train_options *options, struct args *args, int *code)
 {
-    const char *to = options->checkpoint ? options->checkpoint : options->resume;
-    options->lock = -1;
+    const struct command *command = args->command;
+    const bool may_start = options->checkpoint != NULL;
+    if (!options->resume && options->allow_mismatch) {
+        *code = cli_usage(command, "--allow-mismatch: is for --resume DIR");
+        return false;
+    }
     if (!options->resume) {
-        if (options->allow_mismatch) {
-            *code = cli_usage(args->command, "--allow-mismatch: is for --resume DIR");
-            return false;
-        }
-        options->checkpoint = to;
-        return !to ||
-               (lock_directory(options, code) && is_new(args->command, options->checkpoint, code));
+        return !options->checkpoint || open_new(options, command, code);
     }
-    if (!find_checkpoint(options, args->command, code)) {
+    if (!may_start) {
+        options->checkpoint = options->resume;
+    }
+    const bool here = cli_directories_same(options->checkpoint, options->resume);
+    /* Nothing is made where there is nothing to resume. */
+    const bool there = may_start || access(options->resume, F_OK) == 0;
+    if ((here && there && !lock_directory(options, code)) ||
+        !find_checkpoint(options, command, may_start, code) ||
+        (!here && !open_new(options, command, code))) {
         return false;
     }
-    const bool elsewhere = options->checkpoint && !cli_directories_same(to, options->resume);
-    options->checkpoint = to;
-    if (!lock_directory(options, code) || (elsewhere && !is_new(args->command, to, code))) {
-        return false;
+    if (!options->from && !options->common.quiet) {
+        fprintf(stderr, "no checkpoint in %s yet: the run starts anew\n", options->resume);
     }
-    if (!options->from) {
-        if (!options->common.quiet) {
-            fprintf(stderr, "no checkpoint in %s yet: the run starts anew\n", options->resume);
-        }
-        return true;
-    }
-    return recall_options(options, args, code);
+    return !options->from || recall_options(options, args, code);
 }
 
 void cli_resume_close(struct train_options *options)

@@ -9,6 +9,7 @@
 #include "cli/numbers.h"
 #include "cli/providers.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/train.h"
 
@@ -98,6 +99,7 @@ void cli_train_record_results(struct record *record, const struct train_run *run
     gemmlp_dataset_info_get(run->train, &info);
     bool regress = info.task == GEMMLP_REGRESS;
     cli_record_text(record, "status", run_status(run));
+    cli_record_text(record, "signal", run->signal ? cli_signal_name(run->signal) : NULL);
     cli_record_text(record, "model", run->model_saved ? run->options->model_path : NULL);
     cli_record_size(record, "examples", info.examples);
     cli_record_size(record, "features", info.features);

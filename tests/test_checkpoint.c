@@ -429,6 +429,20 @@ static void test_damage(void **state)
     subject_free(&s);
 }
 
+/* Writes what is in `changed` with a checksum that is right. */
+static void seal(size_t size)
+{
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < size - 4; i++) {
+        crc ^= changed[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+    }
+    crc = ~crc;
+    memcpy(changed + size - 4, &crc, 4);
+    put_file(at("d"), changed, size);
+}
+
 /* Replaces the first `from` behind the header's start by `to`, keeps the length of the header by blanks
  * at its end, and gives the file a checksum that is right. */
 static void forge(size_t size, const char *from, const char *to)
@@ -455,15 +469,7 @@ static void forge(size_t size, const char *from, const char *to)
     memcpy(changed, &prefix, 8);
     memcpy(out + padded, whole + 8 + length, size - 8 - length);
     const size_t end = 8 + padded + size - 8 - length;
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = 0; i < end - 4; i++) {
-        crc ^= changed[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
-    }
-    crc = ~crc;
-    memcpy(changed + end - 4, &crc, 4);
-    put_file(at("d"), changed, end);
+    seal(end);
 }
 
 /* With a right checksum, each field is still checked. */
@@ -532,6 +538,43 @@ static void test_hostile(void **state)
         gemmlp_checkpoint_free(c);
         assert_failed(status, &error, cases[i].status, cases[i].says);
         assert_true(same_parameters(model, same)); /* as they were before */
+    }
+    gemmlp_model_free(model);
+    gemmlp_model_free(same);
+    subject_free(&s);
+}
+
+/* An element that is not finite, wherever it stands: refused, and the model is as it was. */
+static void test_not_finite(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"layers.1.bias", "good.layers.1.bias",
+                                        "best.layers.0.weight", "optimizer.slot1.layers.1.weight",
+                                        "preprocess.offset"};
+    struct subject s;
+    const size_t size = a_checkpoint(&s);
+    gemmlp_model *model = model_for(&s, 1), *same = model_for(&s, 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct safetensors *file;
+        gemmlp_checkpoint *c;
+        gemmlp_trainer *trainer;
+        gemmlp_error error;
+        const float bad = i % 2 ? NAN : INFINITY;
+        assert_int_equal(gm_safetensors_open(at("c"), &file, NULL), GEMMLP_OK);
+        const struct safetensor *tensor = gm_safetensors_find(file, names[i]);
+        assert_non_null(tensor);
+        memcpy(changed, whole, size);
+        memcpy(changed + tensor->offset + tensor->bytes - sizeof bad, &bad, sizeof bad);
+        gm_safetensors_close(file);
+        seal(size);
+        assert_int_equal(gemmlp_checkpoint_open(at("d"), &c, NULL), GEMMLP_OK);
+        assert_failed(gemmlp_trainer_resume(model, s.train.data, s.use_valid, &s.training, c, true,
+                                            &trainer, &error),
+                      &error, GEMMLP_BAD_MODEL, "is not finite");
+        assert_null(trainer);
+        assert_true(same_parameters(model, same));
+        assert_same_files(model, same);
+        gemmlp_checkpoint_free(c);
     }
     gemmlp_model_free(model);
     gemmlp_model_free(same);
@@ -705,6 +748,7 @@ int main(void)
         IN_DIRECTORY(test_directory),
         IN_DIRECTORY(test_damage),
         IN_DIRECTORY(test_hostile),
+        IN_DIRECTORY(test_not_finite),
         IN_DIRECTORY(test_mismatches),
         IN_DIRECTORY(test_schedules_to_the_end),
         IN_DIRECTORY(test_divergence),

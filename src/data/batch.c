@@ -72,6 +72,22 @@ static void row_f32(const float *restrict x, const float *restrict factor,
         out[k] = factor[k] * x[k] + offset[k];
 }
 
+GM_KERNEL
+static void row_u8_bf16(const uint8_t *restrict x, const float *restrict factor,
+                        const float *restrict offset, size_t features, gm_bf16 *restrict out)
+{
+    for (size_t k = 0; k < features; k++)
+        out[k] = gm_bf16_round(factor[k] * (float)x[k] + offset[k]);
+}
+
+GM_KERNEL
+static void row_f32_bf16(const float *restrict x, const float *restrict factor,
+                         const float *restrict offset, size_t features, gm_bf16 *restrict out)
+{
+    for (size_t k = 0; k < features; k++)
+        out[k] = gm_bf16_round(factor[k] * x[k] + offset[k]);
+}
+
 /* A shuffled row lies anywhere. It is asked for so long before its turn that it is in cache then, small
  * batches ahead of their step: some rows, or fewer that are long. */
 enum { ROWS_AHEAD = 16, BYTES_AHEAD = 16384, CACHE_LINE = 64 };
@@ -114,34 +130,58 @@ struct gather {
     const struct batch_source *source;
     const uint32_t *order;
     size_t offset; /* of the batch in `order` */
-    float *x, *y;
+    float *x;     /* or, where it is NULL: */
+    gm_bf16 *x16;
+    float *y;
 };
+
+static void convert_row(const struct gather *g, size_t row, size_t to)
+{
+    const struct batch_source *s = g->source;
+    const gemmlp_arrays *arrays = &s->dataset->storage->arrays;
+    const size_t n = arrays->features;
+    if (g->x && arrays->x_u8)
+        row_u8(arrays->x_u8 + row * n, s->factor, s->offset, n, g->x + to * n);
+    else if (g->x)
+        row_f32(arrays->x_f32 + row * n, s->factor, s->offset, n, g->x + to * n);
+    else if (arrays->x_u8)
+        row_u8_bf16(arrays->x_u8 + row * n, s->factor, s->offset, n, g->x16 + to * n);
+    else
+        row_f32_bf16(arrays->x_f32 + row * n, s->factor, s->offset, n, g->x16 + to * n);
+}
 
 static void gather_rows(const void *context, size_t first, size_t last)
 {
     const struct gather *g = context;
     const struct batch_source *source = g->source;
     const gemmlp_arrays *arrays = &source->dataset->storage->arrays;
-    const size_t features = arrays->features, outputs = source->outputs;
+    const size_t outputs = source->outputs;
     const size_t ahead = rows_ahead(arrays), examples = source->dataset->examples;
     for (size_t i = first; i < last; i++) {
         const size_t row = source_row(source, g->order, g->offset + i);
-        float *out = g->x + i * features;
         if (g->offset + i + ahead < examples)
             prefetch_row(arrays, source_row(source, g->order, g->offset + i + ahead));
-        if (arrays->x_u8)
-            row_u8(arrays->x_u8 + row * features, source->factor, source->offset, features, out);
-        else
-            row_f32(arrays->x_f32 + row * features, source->factor, source->offset, features, out);
+        convert_row(g, row, i);
         if (g->y)
             gather_targets(arrays, row, outputs, g->y + i * outputs);
     }
 }
 
+static void gather_all(const struct gather *gather, size_t rows)
+{
+    const struct batch_source *source = gather->source;
+    const size_t width = source->dataset->storage->arrays.features + source->outputs;
+    gm_parallel(rows * width > SERIAL_ELEMENTS, rows, gather_rows, gather);
+}
+
 void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
                      size_t rows, float *x, float *y)
 {
-    const size_t width = source->dataset->storage->arrays.features + source->outputs;
-    const struct gather gather = {source, order, first, x, y};
-    gm_parallel(rows * width > SERIAL_ELEMENTS, rows, gather_rows, &gather);
+    gather_all(&(struct gather){source, order, first, x, NULL, y}, rows);
+}
+
+void gm_batch_gather_bf16(const struct batch_source *source, const uint32_t *order, size_t first,
+                          size_t rows, gm_bf16 *x, float *y)
+{
+    gather_all(&(struct gather){source, order, first, NULL, x, y}, rows);
 }

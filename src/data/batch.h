@@ -2,6 +2,7 @@
 #ifndef GM_BATCH_H
 #define GM_BATCH_H
 
+#include "core/bf16.h"
 #include "data/dataset.h"
 
 /* order (count) = a random permutation of 0 .. count - 1: a pure function of (seed, epoch)
@@ -20,5 +21,9 @@ struct batch_source {
  * OpenMP-parallel over rows, allocates nothing. */
 void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
                      size_t rows, float *x, float *y);
+
+/* The same with x rounded to bf16. */
+void gm_batch_gather_bf16(const struct batch_source *source, const uint32_t *order, size_t first,
+                          size_t rows, gm_bf16 *x, float *y);
 
 #endif

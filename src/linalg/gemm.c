@@ -13,6 +13,9 @@
 static const struct gemm_kind *const others[] = {&gm_gemm_native, &gm_gemm_xsmm, &gm_gemm_onednn,
                                                  &gm_gemm_reference};
 
+const char *const gm_gemm_precisions[] = {
+    [GEMM_F32] = "f32", [GEMM_F64] = "f64", [GEMM_BF16] = "bf16"};
+
 struct gemm_name gm_gemm_name_at(size_t index)
 {
     const struct blas_row *blas = gm_blas_row_at(index);
@@ -92,6 +95,47 @@ gemmlp_status gm_gemm_open_f64(struct gemm_provider **out, gemmlp_error *error)
     return open_provider(NULL, NULL, true, out, error);
 }
 
+gemmlp_status gm_gemm_check_bf16(const struct gemm_provider *provider, gemmlp_error *error)
+{
+    return provider->kind->bf16 ? provider->kind->bf16(provider, error)
+                                : gm_fail(error, GEMMLP_UNSUPPORTED,
+                                          "provider %s has no bf16 products: onednn and native have",
+                                          provider->name);
+}
+
+/* The reference, slow as it is, must be asked for by name. */
+static gemmlp_status open_first_bf16(struct gemm_provider **out, gemmlp_error *error)
+{
+    *out = NULL;
+    gemmlp_status status = GEMMLP_UNSUPPORTED;
+    for (size_t i = 0; status == GEMMLP_UNSUPPORTED && i < sizeof others / sizeof *others; i++) {
+        if (!others[i]->bf16 || others[i] == &gm_gemm_reference)
+            continue;
+        status = open_provider(others[i], others[i]->name, false, out, error);
+        if (status == GEMMLP_OK)
+            status = gm_gemm_check_bf16(*out, error);
+        if (status != GEMMLP_OK) {
+            gm_gemm_close(*out);
+            *out = NULL;
+        }
+    }
+    return status;
+}
+
+gemmlp_status gm_gemm_open_bf16(const char *name, struct gemm_provider **out, gemmlp_error *error)
+{
+    if (!name || strcmp(name, "auto") == 0)
+        return open_first_bf16(out, error);
+    gemmlp_status status = gm_gemm_open(name, out, error);
+    if (status == GEMMLP_OK)
+        status = gm_gemm_check_bf16(*out, error);
+    if (status != GEMMLP_OK) {
+        gm_gemm_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 void gm_gemm_close(struct gemm_provider *provider)
 {
     if (provider && provider->kind->close)
@@ -126,6 +170,10 @@ gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *pro
                               const struct gemm_problem *problem, gemmlp_error *error)
 {
     *gemm = (struct gemm){provider, *problem, NULL};
+    const gemmlp_status status =
+        problem->precision == GEMM_BF16 ? gm_gemm_check_bf16(provider, error) : GEMMLP_OK;
+    if (status != GEMMLP_OK)
+        return status;
     return provider->kind->prepare ? provider->kind->prepare(provider, problem, &gemm->plan, error)
                                    : GEMMLP_OK;
 }
@@ -196,7 +244,7 @@ void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
     const size_t columns = n < TILE_COLUMNS ? n : TILE_COLUMNS;
     const size_t rows = TILE_ELEMENTS / columns ? TILE_ELEMENTS / columns : 1;
     const size_t across = (n + columns - 1) / columns, down = (m + rows - 1) / rows;
-    const size_t size = problem->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+    const size_t size = gm_gemm_output_bytes(problem->precision);
     const struct sweep sweep = {problem, epilogue, c, size, rows, columns, across};
     gm_parallel(m * n > SERIAL_ELEMENTS, across * down, sweep_tiles, &sweep);
 }

@@ -2,7 +2,8 @@
  *
  *     C = epilogue(alpha op(A) op(B) + beta C)        C (m x n), op(A) (m x k), op(B) (k x n)
  *
- * all row-major, with leading dimensions in elements. Every elementwise formula of training belongs
+ * all row-major, with leading dimensions in elements. In bf16 mixed precision A and B are bf16, C is f32,
+ * and so is every sum. Every elementwise formula of training belongs
  * to the product before it (bias and activation, times sigma', the optimizer's update). It is
  * written once as an epilogue, a function on a tile of C, and the provider runs it where that is
  * cheapest. An epilogue sees every element of C once, in no order, from several threads at a time.
@@ -14,9 +15,25 @@
 #ifndef GM_GEMM_H
 #define GM_GEMM_H
 
+#include "core/bf16.h"
 #include "core/error.h"
 
-enum gemm_precision { GEMM_F32, GEMM_F64 };
+enum gemm_precision { GEMM_F32, GEMM_F64, GEMM_BF16 };
+
+extern const char *const gm_gemm_precisions[]; /* their names, of GEMM_F32 … */
+enum { GEMM_PRECISIONS = 3 };
+
+/* Bytes of an element of A and B, and of C. */
+static inline size_t gm_gemm_input_bytes(enum gemm_precision precision)
+{
+    return precision == GEMM_F64    ? sizeof(double)
+           : precision == GEMM_BF16 ? sizeof(gm_bf16)
+                                    : sizeof(float);
+}
+static inline size_t gm_gemm_output_bytes(enum gemm_precision precision)
+{
+    return precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+}
 
 struct gemm_problem {
     enum gemm_precision precision;
@@ -58,9 +75,11 @@ struct gemm_kind {
     /* Fills the provider. spec: the name or path that was asked for; NULL: whatever is there. */
     gemmlp_status (*open)(const char *spec, struct gemm_provider *provider, gemmlp_error *error);
     void (*close)(struct gemm_provider *provider); /* may be NULL */
+    /* Whether it multiplies bf16 on this CPU, else why not; NULL: it has no such products. */
+    gemmlp_status (*bf16)(const struct gemm_provider *provider, gemmlp_error *error);
     /* What the user of so many threads should know, or NULL; may itself be NULL. */
     const char *(*notice)(const struct gemm_provider *provider, int threads);
-    /* Checks the problem against the provider's limits; may allocate and keep a plan. NULL: all is
+    /* Checks the problem against the provider's limits (bf16 was asked for before); may allocate and keep a plan. NULL: all is
      * possible and nothing need be kept. */
     gemmlp_status (*prepare)(const struct gemm_provider *provider,
                              const struct gemm_problem *problem, void **plan, gemmlp_error *error);
@@ -82,6 +101,10 @@ struct gemm {
 gemmlp_status gm_gemm_open(const char *name, struct gemm_provider **out, gemmlp_error *error);
 /* The first that is there and multiplies in double. */
 gemmlp_status gm_gemm_open_f64(struct gemm_provider **out, gemmlp_error *error);
+/* As gm_gemm_open; it multiplies in f32 and in bf16. Automatic: the first that is fast at it. */
+gemmlp_status gm_gemm_open_bf16(const char *name, struct gemm_provider **out, gemmlp_error *error);
+/* UNSUPPORTED, and what is missing, unless the provider multiplies bf16 on this CPU. */
+gemmlp_status gm_gemm_check_bf16(const struct gemm_provider *provider, gemmlp_error *error);
 void gm_gemm_close(struct gemm_provider *provider);
 
 void gm_gemm_describe(const struct gemm_provider *provider, int threads,

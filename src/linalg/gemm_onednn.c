@@ -38,9 +38,9 @@ static layout_argument argument(const dnnl_memory_desc_t *layout)
 }
 
 static dnnl_status_t layout_create(dnnl_memory_desc_t *layout, int rank, const dnnl_dims_t sizes,
-                                   const dnnl_dims_t strides)
+                                   const dnnl_dims_t strides, dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_create_with_strides(layout, rank, sizes, dnnl_f32, strides);
+    return dnnl_memory_desc_create_with_strides(layout, rank, sizes, type, strides);
 }
 
 static void layout_destroy(dnnl_memory_desc_t *layout)
@@ -75,9 +75,9 @@ static layout_argument argument(const dnnl_memory_desc_t *layout)
 }
 
 static dnnl_status_t layout_create(dnnl_memory_desc_t *layout, int rank, const dnnl_dims_t sizes,
-                                   const dnnl_dims_t strides)
+                                   const dnnl_dims_t strides, dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_init_by_strides(layout, rank, sizes, dnnl_f32, strides);
+    return dnnl_memory_desc_init_by_strides(layout, rank, sizes, type, strides);
 }
 
 static void layout_destroy(dnnl_memory_desc_t *layout)
@@ -126,6 +126,11 @@ static gemmlp_status fail(gemmlp_error *error, const char *what, dnnl_status_t s
                                                       : "it failed within");
 }
 
+static bool may_use(dnnl_cpu_isa_t isa)
+{
+    return ((unsigned)dnnl_get_effective_cpu_isa() & (unsigned)isa) == (unsigned)isa;
+}
+
 /* The instructions that it may use, the most capable set that is complete. */
 static const char *instructions(void)
 {
@@ -142,11 +147,22 @@ static const char *instructions(void)
         {dnnl_cpu_isa_avx, "AVX"},
         {dnnl_cpu_isa_sse41, "SSE4.1"},
     };
-    const unsigned have = (unsigned)dnnl_get_effective_cpu_isa();
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if ((have & (unsigned)sets[i].isa) == (unsigned)sets[i].isa)
+        if (may_use(sets[i].isa))
             return sets[i].name;
     return "";
+}
+
+/* With plain AVX-512 oneDNN emulates bf16, at less than the speed of f32. */
+static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *error)
+{
+    (void)provider;
+    if (may_use(dnnl_cpu_isa_avx512_core_bf16) || may_use(dnnl_cpu_isa_avx512_core_amx))
+        return GEMMLP_OK;
+    const char *have = instructions();
+    return gm_fail(error, GEMMLP_UNSUPPORTED,
+                   "bf16 needs AVX512_BF16 or AMX, of which oneDNN may use neither here (it has %s)",
+                   have[0] ? have : "the baseline of this architecture");
 }
 
 /* The version is a constant inside the library. */
@@ -232,12 +248,12 @@ static void release(void *released)
 
 /* op(X) (rows x columns) for matmul, and a memory that will be told where X is. */
 static dnnl_status_t matrix_create(dnnl_engine_t engine, size_t rows, size_t columns,
-                                   bool transposed, size_t ld, dnnl_memory_desc_t *layout,
-                                   dnnl_memory_t *memory)
+                                   bool transposed, size_t ld, dnnl_data_type_t type,
+                                   dnnl_memory_desc_t *layout, dnnl_memory_t *memory)
 {
     const dnnl_dims_t sizes = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
     const dnnl_dims_t strides = {transposed ? 1 : (dnnl_dim_t)ld, transposed ? (dnnl_dim_t)ld : 1};
-    dnnl_status_t status = layout_create(layout, 2, sizes, strides);
+    dnnl_status_t status = layout_create(layout, 2, sizes, strides, type);
     if (status == dnnl_success)
         status = dnnl_memory_create(memory, argument(layout), engine, DNNL_MEMORY_NONE);
     return status;
@@ -247,7 +263,7 @@ static dnnl_status_t alpha_create(dnnl_engine_t engine, struct plan *plan)
 {
     const dnnl_dims_t one = {1};
     dnnl_memory_desc_t layout = {0};
-    dnnl_status_t status = layout_create(&layout, 1, one, one);
+    dnnl_status_t status = layout_create(&layout, 1, one, one, dnnl_f32);
     if (status == dnnl_success)
         status = dnnl_memory_create(&plan->alpha, argument(&layout), engine, &plan->alpha_value);
     layout_destroy(&layout);
@@ -299,19 +315,21 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     gemmlp_status checked = gm_gemm_check_sizes(p, INT64_MAX, error);
     if (checked != GEMMLP_OK)
         return checked;
-    if (p->precision != GEMM_F32)
+    if (p->precision == GEMM_F64)
         return gm_fail(error, GEMMLP_UNSUPPORTED,
-                       "oneDNN multiplies in f32 only, found a product in f64");
+                       "oneDNN multiplies in f32 and bf16 only, found a product in f64");
+    const dnnl_data_type_t type = p->precision == GEMM_BF16 ? dnnl_bf16 : dnnl_f32;
     struct plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return gm_fail_memory(error, "a matrix product", sizeof *plan);
     dnnl_memory_desc_t layouts[3] = {0};
     dnnl_status_t status =
-        matrix_create(engine, p->m, p->k, p->transpose_a, p->lda, &layouts[0], &plan->a);
+        matrix_create(engine, p->m, p->k, p->transpose_a, p->lda, type, &layouts[0], &plan->a);
     if (status == dnnl_success)
-        status = matrix_create(engine, p->k, p->n, p->transpose_b, p->ldb, &layouts[1], &plan->b);
+        status = matrix_create(engine, p->k, p->n, p->transpose_b, p->ldb, type, &layouts[1],
+                               &plan->b);
     if (status == dnnl_success)
-        status = matrix_create(engine, p->m, p->n, false, p->ldc, &layouts[2], &plan->c);
+        status = matrix_create(engine, p->m, p->n, false, p->ldc, dnnl_f32, &layouts[2], &plan->c);
     if (status == dnnl_success)
         status = alpha_create(engine, plan);
     for (enum form form = PLAIN; status == dnnl_success && form < FORMS; form++)
@@ -380,10 +398,11 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
 
 const struct gemm_kind gm_gemm_onednn = {
     .name = "onednn",
-    .description = "oneDNN: f32, then one sweep for the epilogue",
+    .description = "oneDNN: f32 and bf16, then one sweep for the epilogue",
     .f32_only = true,
     .open = open_library,
     .close = close_library,
+    .bf16 = bf16,
     .notice = notice,
     .prepare = prepare,
     .run = run,

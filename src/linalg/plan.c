@@ -112,7 +112,6 @@ static bool is_text(const json_t *value, size_t size)
 static bool parse_choice(const json_t *object, struct plan_choice *choice)
 {
     static const char *const operations[] = {"NN", "NT", "TN", "TT"};
-    static const char *const precisions[] = {[GEMM_F32] = "f32", [GEMM_F64] = "f64"};
     const char *operation = json_string_value(json_object_get(object, "operation"));
     const char *precision = json_string_value(json_object_get(object, "precision"));
     const json_t *provider = json_object_get(object, "provider");
@@ -121,9 +120,9 @@ static bool parse_choice(const json_t *object, struct plan_choice *choice)
     *choice = (struct plan_choice){.seconds = json_number_value(seconds)};
     while (op < 4 && operation && strcmp(operations[op], operation) != 0)
         op++;
-    while (p < 2 && precision && strcmp(precisions[p], precision) != 0)
+    while (p < GEMM_PRECISIONS && precision && strcmp(gm_gemm_precisions[p], precision) != 0)
         p++;
-    if (!operation || op == 4 || !precision || p == 2 || !json_is_number(seconds) ||
+    if (!operation || op == 4 || !precision || p == GEMM_PRECISIONS || !json_is_number(seconds) ||
         !is_text(provider, sizeof choice->provider) ||
         !is_size(json_object_get(object, "m"), SIZE_MAX / 2, &choice->problem.m) ||
         !is_size(json_object_get(object, "n"), SIZE_MAX / 2, &choice->problem.n) ||
@@ -146,7 +145,7 @@ static json_t *choice_object(const struct plan *plan, const struct plan_choice *
 {
     static const char *const operations[2][2] = {{"NN", "NT"}, {"TN", "TT"}};
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:i, s:f, s:b}", "machine",
-                     plan->machine, "precision", c->problem.precision == GEMM_F64 ? "f64" : "f32",
+                     plan->machine, "precision", gm_gemm_precisions[c->problem.precision],
                      "operation", operations[c->problem.transpose_a][c->problem.transpose_b], "m",
                      (json_int_t)c->problem.m, "n", (json_int_t)c->problem.n, "k",
                      (json_int_t)c->problem.k, "threads_limit", c->limit, "provider", c->provider,

@@ -55,19 +55,20 @@ static struct gemm_problem timed_problem(const struct gemm_problem *problem)
 }
 
 struct operands {
-    void *a, *b, *c;
+    unsigned char *a, *b, *c; /* of one allocation, at `a`; zeros, which every precision has */
 };
 
 static gemmlp_status make_operands(const struct gemm_problem *p, struct operands *o,
                                    gemmlp_error *error)
 {
-    const size_t size = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
-    const size_t elements = p->m * p->k + p->k * p->n + p->m * p->n;
-    o->a = calloc(elements, size);
+    const size_t in = gm_gemm_input_bytes(p->precision), out = gm_gemm_output_bytes(p->precision);
+    const size_t a = (p->m * p->k * in + 63) / 64 * 64, b = (p->k * p->n * in + 63) / 64 * 64;
+    const size_t bytes = a + b + p->m * p->n * out;
+    o->a = calloc(bytes, 1);
     if (!o->a)
-        return gm_fail_memory(error, "the planner's operands", elements * size);
-    o->b = (unsigned char *)o->a + p->m * p->k * size;
-    o->c = (unsigned char *)o->b + p->k * p->n * size;
+        return gm_fail_memory(error, "the planner's operands", bytes);
+    o->b = o->a + a;
+    o->c = o->b + b;
     return GEMMLP_OK;
 }
 
@@ -234,10 +235,21 @@ static void close_planner(struct gemm_provider *provider)
     free(planner);
 }
 
+/* Those of its providers that cannot are out of the race for such a product. */
+static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *error)
+{
+    const struct planner *planner = provider->context;
+    gemmlp_status status = GEMMLP_UNSUPPORTED;
+    for (size_t i = planner->count; status == GEMMLP_UNSUPPORTED && i-- > 0;)
+        status = gm_gemm_check_bf16(planner->providers[i], error);
+    return status;
+}
+
 static const struct gemm_kind kind = {
     .name = "auto",
     .description = "each product by the fastest of the others, found by timing",
     .close = close_planner,
+    .bf16 = bf16,
     .notice = notice,
     .prepare = prepare,
     .run = run,

@@ -233,6 +233,8 @@ static void output_row(const struct output *o, size_t row)
             scale_row(n, delta, (real)weight);
     }
     o->cost[row] = cost;
+    if (o->delta16)
+        real_to_bf16(n, delta, o->delta16 + offset);
 }
 
 static void output_rows(const void *output, size_t first, size_t last)

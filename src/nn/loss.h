@@ -36,6 +36,7 @@ struct output {
     const real *kept; /* (rows x n): for sigma', as in activation.h */
     const real *y;    /* (rows x n) */
     real *delta;      /* (rows x n); NULL: not wanted */
+    gm_bf16 *delta16; /* (rows x n): delta rounded; NULL: not wanted */
     double *cost;     /* (rows); NULL: only a is wanted, and y may be NULL */
 };
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/parallel.h"
 #include "nn/init.h"
 #include "nn/network.h"
 
@@ -72,10 +73,54 @@ gemmlp_status model_initialise(struct model *model, gemmlp_error *error)
     return status;
 }
 
+static void take_half(struct model *model)
+{
+    model->half = gm_arena_take(&model->half_arena, model->slab_size, sizeof *model->half);
+}
+
+gemmlp_status model_halve(struct model *model, gemmlp_error *error)
+{
+    if (model->half_users == 0) {
+        take_half(model);
+        const gemmlp_status status =
+            gm_arena_allocate(&model->half_arena, "the weights in bf16", error);
+        if (status != GEMMLP_OK)
+            return status;
+        take_half(model);
+    }
+    model->half_users++;
+    return GEMMLP_OK;
+}
+
+void model_unhalve(struct model *model)
+{
+    if (--model->half_users > 0)
+        return;
+    gm_arena_free(&model->half_arena);
+    model->half = NULL;
+}
+
+enum { ROUND_PART = 4096 };
+
+static void round_parts(const void *context, size_t first, size_t last)
+{
+    const struct model *model = context;
+    const size_t start = first * ROUND_PART, end = last * ROUND_PART;
+    const size_t stop = end < model->slab_size ? end : model->slab_size;
+    real_to_bf16(stop - start, model->slab + start, model->half + start);
+}
+
+void model_round(const struct model *model)
+{
+    const size_t parts = (model->slab_size + ROUND_PART - 1) / ROUND_PART;
+    gm_parallel(parts > 4, parts, round_parts, model);
+}
+
 void model_free(struct model *model)
 {
     if (!model)
         return;
+    gm_arena_free(&model->half_arena);
     gm_arena_free(&model->arena);
     free(model->layers);
     free(model);

@@ -14,9 +14,30 @@ static const struct products *products_of(const struct pass *pass, size_t l)
     return &pass->products[pass->rows != pass->row_counts[0]][l];
 }
 
-static const real *input_of(const struct pass *pass, size_t l)
+/* ---- operands: of bf16 mixed precision the rounded copies ---- */
+
+static bool is_bf16(const struct pass *pass)
 {
+    return pass->purpose == PASS_TRAIN_BF16;
+}
+
+static const void *input_of(const struct pass *pass, size_t l)
+{
+    if (is_bf16(pass))
+        return l ? pass->layers[l - 1].a16 : pass->x16;
     return l ? pass->layers[l - 1].a : pass->x;
+}
+
+static const void *weights_of(const struct pass *pass, size_t l)
+{
+    const struct layer *layer = &pass->model->layers[l];
+    return is_bf16(pass) ? (const void *)(pass->model->half + layer->w_at) : layer->w;
+}
+
+static const void *delta_of(const struct pass *pass, size_t l)
+{
+    const struct pass_layer *at = &pass->layers[l];
+    return is_bf16(pass) ? (const void *)at->delta16 : at->delta;
 }
 
 /* ---- dropout ---- */
@@ -63,7 +84,33 @@ struct forward_context {
     size_t l;
 };
 
-/* + b, sigma, dropout on a tile of Z, which lies where `kept` is. */
+/* + b, sigma, dropout on a tile of Z, which lies where `kept` is; what is rounded to bf16 and need not
+ * be kept as a float passes through a piece of the stack. */
+enum { PIECE = 256 };
+
+static void forward_epilogue_bf16(const void *context, const struct gemm_tile *tile)
+{
+    const struct forward_context *f = context;
+    const struct layer *layer = &f->pass->model->layers[f->l];
+    const struct pass_layer *at = &f->pass->layers[f->l];
+    const bool apart = at->kept != at->a; /* `kept` must survive */
+    const real scale = drop_scale(layer->dropout);
+    for (size_t i = 0; i < tile->rows; i++)
+        for (size_t j = 0; j < tile->columns; j += PIECE) {
+            const size_t left = tile->columns - j, n = left < PIECE ? left : PIECE;
+            const size_t row = tile->row + i, column = tile->column + j;
+            const size_t offset = row * layer->n_out + column;
+            real *z = (real *)tile->c + i * tile->ldc + j, piece[PIECE], *a = apart ? piece : z;
+            real *sigma = at->activation->needs_z ? a : z;
+            at->activation->forward(n, layer->b + column, z, sigma);
+            if (at->mask) {
+                draw_mask(f->dropout, f->l, layer, row, column, n, at->mask + offset);
+                apply_mask(n, at->mask + offset, scale, sigma, a);
+            }
+            real_to_bf16(n, a, at->a16 + offset);
+        }
+}
+
 static void forward_epilogue(const void *context, const struct gemm_tile *tile)
 {
     const struct forward_context *f = context;
@@ -85,8 +132,9 @@ static void forward_epilogue(const void *context, const struct gemm_tile *tile)
 void pass_forward_layer(struct pass *pass, size_t l, const struct dropout *dropout)
 {
     const struct forward_context context = {pass, dropout, l};
-    const struct gemm_epilogue epilogue = {forward_epilogue, &context};
-    gm_gemm_run(&products_of(pass, l)->forward, 1, input_of(pass, l), pass->model->layers[l].w, 0,
+    const struct gemm_epilogue epilogue = {
+        pass->layers[l].a16 ? forward_epilogue_bf16 : forward_epilogue, &context};
+    gm_gemm_run(&products_of(pass, l)->forward, 1, input_of(pass, l), weights_of(pass, l), 0,
                 pass->layers[l].kept, &epilogue);
 }
 
@@ -110,6 +158,7 @@ double pass_cost(struct pass *pass, bool with_y, double label_smoothing, const r
         .kept = pass->layers[last].kept,
         .y = with_y ? pass->y : NULL,
         .delta = with_y ? pass->layers[last].delta : NULL,
+        .delta16 = with_y ? pass->layers[last].delta16 : NULL,
         .cost = with_y ? pass->cost : NULL,
     };
     output_cost(&output);
@@ -137,6 +186,8 @@ static void backward_epilogue(const void *context, const struct gemm_tile *tile)
         if (at->mask)
             apply_mask(tile->columns, at->mask + offset, scale, delta, delta);
         layer->activation->backward(tile->columns, at->kept + offset, delta);
+        if (at->delta16)
+            real_to_bf16(tile->columns, delta, at->delta16 + offset);
     }
 }
 
@@ -144,15 +195,15 @@ void pass_backward(struct pass *pass, size_t l)
 {
     const struct backward_context context = {pass, l - 1};
     const struct gemm_epilogue epilogue = {backward_epilogue, &context};
-    gm_gemm_run(&products_of(pass, l)->backward, 1, pass->layers[l].delta, pass->model->layers[l].w,
-                0, pass->layers[l - 1].delta, &epilogue);
+    gm_gemm_run(&products_of(pass, l)->backward, 1, delta_of(pass, l), weights_of(pass, l), 0,
+                pass->layers[l - 1].delta, &epilogue);
 }
 
 void pass_gradient(const struct pass *pass, size_t l, double alpha, double beta, real *g,
                    const struct gemm_epilogue *epilogue)
 {
-    gm_gemm_run(&products_of(pass, l)->gradient, alpha, pass->layers[l].delta, input_of(pass, l),
-                beta, g, epilogue);
+    gm_gemm_run(&products_of(pass, l)->gradient, alpha, delta_of(pass, l), input_of(pass, l), beta,
+                g, epilogue);
 }
 
 /* Rows are summed in blocks, and the blocks' sums in turn, so that the error grows with the root of a

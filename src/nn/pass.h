@@ -5,6 +5,11 @@
  *   pass_backward   delta_prev = (delta W) * sigma'(Z_prev)       (batch x n_in)
  *   pass_gradient   G = alpha delta^T A_prev + beta G             (n_out x n_in)
  *
+
+ * In bf16 mixed precision the products read bf16 copies of a, delta, x and W, which whoever makes the
+ * numbers writes beside them: the epilogue on the tile at hand, the gather, the loss, the optimizer.
+ * Sums, C, delta and the cost stay f32.
+ *
  * delta belongs to C0 of each example; the mean over the batch is taken by alpha = 1 / batch. */
 #ifndef GM_PASS_H
 #define GM_PASS_H
@@ -22,16 +27,17 @@
 #define pass_bias_gradient GM_REAL(pass_bias_gradient)
 #define pass_workspace     GM_REAL(pass_workspace)
 
-enum pass_purpose { PASS_PREDICT, PASS_TRAIN };
+enum pass_purpose { PASS_PREDICT, PASS_TRAIN, PASS_TRAIN_BF16 };
 
 struct pass_layer {
     const struct activation *activation; /* of the forward epilogue; identity where pass_cost goes
                                             on from z */
-    real *a;                             /* (batch x n_out) */
+    real *a;                             /* (batch x n_out); NULL in bf16 where `kept` is apart */
     real *kept;    /* (batch x n_out): what sigma' is computed from, z or a; may be `a` itself */
     uint8_t *mask; /* (batch x n_out): 1 where dropout kept the activation; NULL without dropout */
     real *delta;   /* (batch x n_out): dC0/dz; two buffers serve all layers in turn, so it is valid
                       from the pass_backward that writes it to the next but one */
+    gm_bf16 *a16, *delta16; /* the same rounded, in bf16; a16 not at the output */
 };
 
 /* The products of one layer for one number of rows. */
@@ -43,7 +49,8 @@ struct pass {
     const struct model *model;
     enum pass_purpose purpose;
     size_t rows;                  /* of the batch at hand: one of the two row counts */
-    real *x;                      /* (batch x n_in) */
+    real *x;                      /* (batch x n_in); NULL in bf16 */
+    gm_bf16 *x16;                 /* (batch x n_in); NULL but in bf16 */
     real *y;                      /* (batch x outputs) */
     double *cost;                 /* (batch): C0 of each example */
     struct pass_layer *layers;    /* (layer_count) */
@@ -58,7 +65,8 @@ struct dropout {
 };
 
 /* A pass for batches of `rows` examples, and of `last_rows` (0: none). To predict, activations
- * share two buffers, and there is no delta. */
+ * share two buffers, and there is no delta. To train in bf16 the model must be halved (model.h) as long
+ * as the pass is used. */
 gemmlp_status pass_create(const struct model *model, const struct gemm_provider *provider,
                           enum pass_purpose purpose, size_t rows, size_t last_rows,
                           struct pass **out, gemmlp_error *error);

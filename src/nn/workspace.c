@@ -18,6 +18,11 @@ static real *take(struct arena *arena, size_t rows, size_t columns)
     return gm_arena_take(arena, rows, columns * sizeof(real));
 }
 
+static gm_bf16 *take_bf16(struct arena *arena, size_t rows, size_t columns)
+{
+    return gm_arena_take(arena, rows, columns * sizeof(gm_bf16));
+}
+
 /* sigma' needs z where it cannot be had from a, and a before dropout where there is dropout. */
 static bool keeps_apart(const struct layer *layer)
 {
@@ -28,11 +33,17 @@ static void lay_out(struct pass *pass, struct arena *arena, size_t rows)
 {
     const struct model *model = pass->model;
     const size_t wide = widest(model), last = model->layer_count - 1;
-    const bool train = pass->purpose == PASS_TRAIN;
-    pass->x = take(arena, rows, model->layers[0].n_in);
+    const bool train = pass->purpose != PASS_PREDICT, bf16 = pass->purpose == PASS_TRAIN_BF16;
+    if (bf16)
+        pass->x16 = take_bf16(arena, rows, model->layers[0].n_in);
+    else
+        pass->x = take(arena, rows, model->layers[0].n_in);
     pass->y = take(arena, rows, model->layers[last].n_out);
     pass->cost = gm_arena_take(arena, rows, sizeof *pass->cost);
     real *pair[2] = {take(arena, rows, wide), take(arena, rows, wide)};
+    gm_bf16 *pair16[2] = {NULL, NULL};
+    for (size_t i = 0; bf16 && i < 2; i++)
+        pair16[i] = take_bf16(arena, rows, wide);
     /* The two buffers that all layers share: activations to predict, deltas to train. */
     for (size_t l = 0; l <= last; l++) {
         const struct layer *layer = &model->layers[l];
@@ -40,11 +51,13 @@ static void lay_out(struct pass *pass, struct arena *arena, size_t rows)
         at->activation = l == last && output_takes_z(model->loss, layer->activation)
                              ? activation_find("identity")
                              : layer->activation;
-        at->a = train ? take(arena, rows, layer->n_out) : pair[l & 1];
+        const bool apart = train && keeps_apart(layer), hidden16 = bf16 && l < last;
+        if (!(apart && hidden16))
+            at->a = train ? take(arena, rows, layer->n_out) : pair[l & 1];
+        at->kept = apart ? take(arena, rows, layer->n_out) : at->a;
         at->delta = train ? pair[l & 1] : NULL;
-        at->kept = at->a;
-        if (train && keeps_apart(layer))
-            at->kept = take(arena, rows, layer->n_out);
+        at->a16 = hidden16 ? take_bf16(arena, rows, layer->n_out) : NULL;
+        at->delta16 = pair16[l & 1];
         if (train && layer->dropout > 0)
             at->mask = gm_arena_take(arena, rows, layer->n_out);
     }
@@ -62,12 +75,14 @@ size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size
 }
 
 /* Only what will run: no gradient is taken of the network's inputs. */
-static gemmlp_status prepare_layer(const struct layer *layer, bool train, bool first,
+static gemmlp_status prepare_layer(const struct layer *layer, enum pass_purpose purpose, bool first,
                                    const struct gemm_provider *provider, size_t rows,
                                    struct products *products, gemmlp_error *error)
 {
     const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const struct gemm_problem forward = {.precision = REAL_PRECISION,
+    const bool train = purpose != PASS_PREDICT;
+    const enum gemm_precision precision = purpose == PASS_TRAIN_BF16 ? GEMM_BF16 : REAL_PRECISION;
+    const struct gemm_problem forward = {.precision = precision,
                                          .transpose_b = true,
                                          .m = rows,
                                          .n = n_out,
@@ -75,14 +90,14 @@ static gemmlp_status prepare_layer(const struct layer *layer, bool train, bool f
                                          .lda = n_in,
                                          .ldb = n_in,
                                          .ldc = n_out};
-    const struct gemm_problem backward = {.precision = REAL_PRECISION,
+    const struct gemm_problem backward = {.precision = precision,
                                           .m = rows,
                                           .n = n_in,
                                           .k = n_out,
                                           .lda = n_out,
                                           .ldb = n_in,
                                           .ldc = n_in};
-    const struct gemm_problem gradient = {.precision = REAL_PRECISION,
+    const struct gemm_problem gradient = {.precision = precision,
                                           .transpose_a = true,
                                           .m = n_out,
                                           .n = n_in,
@@ -106,7 +121,7 @@ static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *prov
     for (int i = 0; i < 2; i++)
         for (size_t l = 0; status == GEMMLP_OK && pass->row_counts[i] && l < model->layer_count;
              l++)
-            status = prepare_layer(&model->layers[l], pass->purpose == PASS_TRAIN, l == 0, provider,
+            status = prepare_layer(&model->layers[l], pass->purpose, l == 0, provider,
                                    pass->row_counts[i], &pass->products[i][l], error);
     return status == GEMMLP_OK ? gm_planner_save(provider, error) : status;
 }

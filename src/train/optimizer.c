@@ -152,6 +152,13 @@ static real *at(real *slab, size_t offset)
     return slab ? slab + offset : NULL;
 }
 
+/* Beside every weight that was changed, while it is in L1. */
+static void round_weights(const struct model *model, size_t offset, size_t n)
+{
+    if (model->half)
+        real_to_bf16(n, model->slab + offset, model->half + offset);
+}
+
 /* The update of one piece of the slabs. */
 static void update(const struct optimizer *o, const struct update *u, size_t offset, size_t n)
 {
@@ -161,6 +168,7 @@ static void update(const struct optimizer *o, const struct update *u, size_t off
     else
         o->rule->update(u, n, w, o->gradient + offset, at(o->slots[0], offset),
                         at(o->slots[1], offset));
+    round_weights(o->model, offset, n);
 }
 
 struct update_context {
@@ -174,6 +182,16 @@ static void update_epilogue(const void *context, const struct gemm_tile *tile)
     for (size_t i = 0; i < tile->rows; i++)
         update(c->optimizer, &c->optimizer->weights,
                c->layer->w_at + (tile->row + i) * c->layer->n_in + tile->column, tile->columns);
+}
+
+/* The product was the update. */
+static void round_epilogue(const void *context, const struct gemm_tile *tile)
+{
+    const struct update_context *c = context;
+    for (size_t i = 0; i < tile->rows; i++)
+        round_weights(c->optimizer->model,
+                      c->layer->w_at + (tile->row + i) * c->layer->n_in + tile->column,
+                      tile->columns);
 }
 
 /* Clipping sees the gradient of the whole objective, so penalties come first. */
@@ -197,8 +215,10 @@ void optimizer_layer(struct optimizer *optimizer, const struct pass *pass, size_
     const bool clip = s->clip_norm > 0;
     const struct gemm_epilogue update_now = {update_epilogue, &context};
     const struct gemm_epilogue penalise = {penalise_epilogue, &context};
+    const struct gemm_epilogue round = {round_epilogue, &context};
     if (optimizer->fold == FOLD_INTO_WEIGHTS) {
-        pass_gradient(pass, l, -lr * mean, 1 - lr * (s->l2 + s->weight_decay), layer->w, NULL);
+        pass_gradient(pass, l, -lr * mean, 1 - lr * (s->l2 + s->weight_decay), layer->w,
+                      optimizer->model->half ? &round : NULL);
         pass_bias_gradient(pass, l, -lr * mean, 1, layer->b);
         return;
     }

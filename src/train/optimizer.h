@@ -10,6 +10,7 @@
  *                 run by the provider where that is cheapest, updates W and the slots. Clipping by
  *                 the global norm must see all of G first: there the update is a sweep over the
  *                 slabs at the end of the step
+ * In bf16 mixed precision whatever writes a weight writes its bf16 copy beside it.
  */
 #ifndef GM_OPTIMIZER_H
 #define GM_OPTIMIZER_H

@@ -172,6 +172,7 @@ typedef struct gemmlp_cost_model {
     double flop_predict;     /* per example: 2 x weights */
     size_t bytes_parameters; /* one slab: parameters, or gradient, or one optimizer slot */
     size_t bytes_workspace;  /* activations, deltas and scratch of a training step */
+    size_t bytes_half; /* the weights rounded to bf16; 0 in f32 */
     size_t bytes_training; /* all slabs and the workspace; not the data and what validating needs */
 } gemmlp_cost_model;
 
@@ -206,6 +207,12 @@ typedef struct gemmlp_compute {
      * of a second to a few, and added; there need be no file yet. "": the same without a file. NULL: nothing is
      * timed, and every product is the first provider's on all threads: the same bits in every run. */
     const char *plan;
+    /* A name of GEMMLP_PRECISIONS, of training steps; NULL: f32. With bf16 (mixed precision) the
+     * matrix products read weights, activations and deltas rounded to bf16 and sum in f32; weights,
+     * biases, optimizer, loss and model file stay f32. UNSUPPORTED, and what is missing, where the
+     * CPU or the provider cannot; provider NULL is the first that can. Predicting and evaluating,
+     * also while training, compute in f32 whatever stands here. */
+    const char *precision;
 } gemmlp_compute;
 
 /* A model with initial weights. The pre-processing is fitted to `train`, which is not kept; with
@@ -222,7 +229,8 @@ GEMMLP_API gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char
                                            gemmlp_error *error);
 /* The network with all defaults filled in; owned by the model. */
 GEMMLP_API const gemmlp_network *gemmlp_model_network(const gemmlp_model *model);
-/* Parameters of layer `layer`, owned by the model: w (n_out x n_in), b (n_out). May be written. */
+/* Parameters of layer `layer`, owned by the model: w (n_out x n_in), b (n_out). May be written, also
+ * between two calls of gemmlp_trainer_run. */
 GEMMLP_API float *gemmlp_model_weights(gemmlp_model *model, size_t layer);
 GEMMLP_API float *gemmlp_model_biases(gemmlp_model *model, size_t layer);
 /* The name of a class; "3" unless names were set. NULL when there is no such class. */
@@ -475,6 +483,7 @@ typedef enum gemmlp_registry {
     GEMMLP_OPTIMIZERS,
     GEMMLP_SCHEDULES,
     GEMMLP_PROVIDERS,
+    GEMMLP_PRECISIONS,
 } gemmlp_registry;
 
 /* The name and one-line description of entry `index`, NULL past the last. */

@@ -97,6 +97,7 @@ const char *cli_plan_path(void)
 gemmlp_compute cli_compute(const struct compute_options *options)
 {
     return (gemmlp_compute){.threads = (int)options->threads,
+                            .precision = options->precision,
                             .provider = options->provider,
                             .plan = options->deterministic ? NULL
                                     : options->plan        ? options->plan

@@ -21,6 +21,7 @@ extern const struct arg cli_plain_data_rows[CLI_PLAIN_DATA_ROWS];
 struct compute_options {
     size_t threads;
     const char *provider, *plan;
+    const char *precision; /* of training; NULL: f32 */
     bool deterministic;
 };
 #define CLI_COMPUTE_ROWS 4

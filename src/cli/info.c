@@ -41,6 +41,8 @@ static const struct arg cost_rows[] = {
      .help = "examples per step"},
     {"optimizer", 0, ARG_NAME, "NAME", AT(cost.optimizer), .registry = GEMMLP_OPTIMIZERS,
      .help = "whose memory is counted"},
+    {"precision", 0, ARG_NAME, "NAME", AT(cost.precision), .registry = GEMMLP_PRECISIONS,
+     .help = "of the training steps whose memory is counted"},
 };
 
 static int info_model(const struct command *command, const struct info_options *options,
@@ -196,7 +198,7 @@ static int inform(const struct args *args, const struct info_options *options)
 int cli_run_info(const struct command *command, int argc, char **argv)
 {
     int code = EXIT_CODE_DONE;
-    struct info_options options = {.cost = {.batch = 128, .optimizer = "adam"}};
+    struct info_options options = {.cost = {.batch = 128, .optimizer = "adam", .precision = "f32"}};
     cli_network_options_default(&options.network, 256);
     const struct arg_group groups[] = {
         [GROUP_DATA] = ARG_GROUP("data", cli_plain_data_rows, &options.data),

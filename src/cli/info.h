@@ -9,7 +9,7 @@
 
 struct cost_options {
     size_t batch;
-    const char *optimizer;
+    const char *optimizer, *precision;
 };
 
 /* model and path NULL: a network that is only being considered. */

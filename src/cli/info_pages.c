@@ -92,9 +92,12 @@ static void print_network(const gemmlp_network *network, const gemmlp_model *mod
     printf("%-16s%s an example", "train", flop);
     format_flop(cost->flop_train * (double)options->batch, flop, sizeof flop);
     printf(", %s a step of %zu\n", flop, options->batch);
-    printf("\nmemory, %s with batches of %zu, without the data\n", options->optimizer,
-           options->batch);
+    printf("\nmemory, %s with batches of %zu in %s, without the data\n", options->optimizer,
+           options->batch, options->precision);
     print_bytes("parameters", (double)cost->bytes_parameters);
+    if (cost->bytes_half > 0) {
+        print_bytes("weights in bf16", (double)cost->bytes_half);
+    }
     print_bytes("workspace", (double)cost->bytes_workspace);
     print_bytes("all of training", (double)cost->bytes_training);
 }
@@ -140,6 +143,10 @@ static int print_network_json(const gemmlp_network *network, const gemmlp_model 
     cli_record_text(&record, "optimizer", options->optimizer);
     cli_record_real(&record, "flop_step", cost->flop_train * (double)options->batch);
     cli_record_size(&record, "bytes_parameters", cost->bytes_parameters);
+    cli_record_text(&record, "precision", options->precision);
+    if (cost->bytes_half > 0) {
+        cli_record_size(&record, "bytes_half", cost->bytes_half);
+    }
     cli_record_size(&record, "bytes_workspace", cost->bytes_workspace);
     cli_record_size(&record, "bytes_training", cost->bytes_training);
     return cli_record_print(&record);
@@ -154,6 +161,7 @@ int cli_info_network(const struct command *command, const gemmlp_network *networ
     gemmlp_training training = gemmlp_training_default();
     training.batch = options->batch;
     training.optimizer = options->optimizer;
+    training.compute.precision = options->precision;
     if (gemmlp_network_cost(network, &training, &cost, &error) != GEMMLP_OK) {
         return cli_failed(command, &error);
     }

@@ -77,7 +77,7 @@ static void print_version(void)
     printf("BLAS           %s%s%s\n", title, blas.path[0] ? ", " : "", blas.path);
     print_names("providers", GEMMLP_PROVIDERS);
     print_names("data formats", GEMMLP_FORMATS);
-    printf("precision      f32\n");
+    print_names("precisions", GEMMLP_PRECISIONS);
     printf("elementwise    %s\n", machine.instruction_set);
 }
 

@@ -19,6 +19,7 @@ static const struct {
     [GEMMLP_OPTIMIZERS] = {"optimizer", "optimizers"},
     [GEMMLP_SCHEDULES] = {"schedule", "schedules"},
     [GEMMLP_PROVIDERS] = {"provider", "providers"},
+    [GEMMLP_PRECISIONS] = {"precision", "precisions"},
 };
 
 const char *cli_registry_singular(gemmlp_registry registry)

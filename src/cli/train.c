@@ -115,17 +115,17 @@ static bool make_model(struct train_run *run, int *code)
         return false;
     }
     run->network.preprocess = options->preprocess;
-    if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
-        gemmlp_network_cost(gemmlp_model_network(run->model), &options->training, &run->cost,
-                            &error) != GEMMLP_OK) {
-        *code = cli_failed(run->command, &error);
-        return false;
-    }
     run->training = options->training;
     run->training.l1 = objective.l1;
     run->training.l2 = objective.l2;
     run->training.seed = options->network.seed;
     run->training.compute = cli_compute(&options->compute);
+    if (gemmlp_model_create(&run->network, run->train, &run->model, &error) != GEMMLP_OK ||
+        gemmlp_network_cost(gemmlp_model_network(run->model), &run->training, &run->cost, &error) !=
+            GEMMLP_OK) {
+        *code = cli_failed(run->command, &error);
+        return false;
+    }
     bool good = cli_class_weights(run->command, options->class_weights, run->model, run->train,
                                   &run->class_weights, code);
     run->training.class_weights = run->class_weights;

@@ -15,7 +15,7 @@ struct train_options {
     struct compute_options compute;
     struct common_options common;
     gemmlp_training training; /* compute, seed and class weights are filled in by the run */
-    const char *preprocess, *class_weights, *precision;
+    const char *preprocess, *class_weights;
     const char *model_path, *log_path, *config;
     bool smoothing_given;
 

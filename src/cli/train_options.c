@@ -12,7 +12,7 @@
 /* What `gemmlp train --data PATH` does when nothing else is said. */
 static void train_defaults(struct train_options *options)
 {
-    *options = (struct train_options){.precision = "f32", .every = "10m", .keep = 2, .lock = -1};
+    *options = (struct train_options){.compute.precision = "f32", .every = "10m", .keep = 2, .lock = -1};
     cli_network_options_default(&options->network, 256);
     cli_objective_options_default(&options->objective);
     options->objective.label_smoothing = 0.1; /* where the loss is cross-entropy over classes */
@@ -66,8 +66,9 @@ static const struct arg run_rows[] = {
     {"patience", 0, ARG_SIZE, "N", AT(training.patience), .upper = ARG_COUNT_LIMIT,
      .help = "stop after N epochs without a better validation loss, and return to the best; "
              "0: never"},
-    {"precision", 0, ARG_CHOICE, "f32|bf16", AT(precision),
-     .help = "of the computation; this version has f32"},
+    {"precision", 0, ARG_NAME, "NAME", AT(compute.precision), .registry = GEMMLP_PRECISIONS,
+     .help = "of the training steps; bf16 needs a CPU that multiplies it. Measuring and predicting "
+             "are always in f32"},
 };
 
 static const struct arg output_rows[] = {
@@ -117,9 +118,6 @@ static bool check(struct train_options *options, const struct args *args, int *c
     double fraction;
     if (!data->data) {
         *code = cli_usage(command, "--data is missing");
-    } else if (strcmp(options->precision, "bf16") == 0) {
-        *code =
-            cli_usage(command, "--precision: bf16 is not available; this version computes in f32");
     } else if (options->training.patience > 0 && !data->valid) {
         *code = cli_usage(command, "--patience: needs --valid, whose loss it watches");
     } else if (is_percentage(data->valid)) {

@@ -67,7 +67,7 @@ void cli_train_record_computation(struct record *record, const struct train_run 
     cli_record_text(record, "provider_version", provider->version);
     cli_record_text(record, "provider_path", provider->path[0] ? provider->path : NULL);
     cli_record_text(record, "kernel", provider->kernel[0] ? provider->kernel : NULL);
-    cli_record_text(record, "precision", run->options->precision);
+    cli_record_text(record, "precision", run->options->compute.precision);
     cli_record_size(record, "seed", run->options->network.seed);
 }
 

@@ -104,11 +104,13 @@ const gemmlp_network *gemmlp_model_network(const gemmlp_model *model)
 
 float *gemmlp_model_weights(gemmlp_model *model, size_t layer)
 {
+    model->parameters_given = true;
     return layer < model->core->layer_count ? model->core->layers[layer].w : NULL;
 }
 
 float *gemmlp_model_biases(gemmlp_model *model, size_t layer)
 {
+    model->parameters_given = true;
     return layer < model->core->layer_count ? model->core->layers[layer].b : NULL;
 }
 

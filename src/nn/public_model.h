@@ -12,6 +12,7 @@ struct gemmlp_model {
     float *factor, *offset; /* (n_in): x' = factor x + offset */
     char **class_names;     /* (outputs), or NULL: their numbers */
     char (*numbers)[24];    /* (outputs): those numbers as text */
+    bool parameters_given;  /* the caller has a pointer to them, and may write at any time */
 };
 
 /* A model with all parameters zero, without pre-processing (factor 1, offset 0). */

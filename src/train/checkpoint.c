@@ -148,9 +148,10 @@ static gemmlp_status parse_compute(struct gemmlp_checkpoint *c, gemmlp_error *er
     const json_int_t threads = json_integer_value(json_object_get(c->conditions, "threads"));
     const char *name = json_string_value(json_object_get(c->conditions, "provider"));
     const char *path = json_string_value(json_object_get(c->conditions, "provider_path"));
-    if (threads < 1 || threads > 4096 || !name)
+    const char *precision = json_string_value(json_object_get(c->conditions, "precision"));
+    if (threads < 1 || threads > 4096 || !name || !precision)
         return gm_fail(error, GEMMLP_BAD_MODEL,
-                       "%s: metadata conditions: 'threads' or 'provider' is no valid value",
+                       "%s: metadata conditions: 'threads', 'provider' or 'precision' is no valid value",
                        c->path);
     const bool planned = json_is_true(json_object_get(c->conditions, "planned"));
     c->settings.compute = (gemmlp_compute){
@@ -159,6 +160,7 @@ static gemmlp_status parse_compute(struct gemmlp_checkpoint *c, gemmlp_error *er
                     : path  ? path
                             : name,
         .plan = planned ? "" : NULL,
+        .precision = precision,
     };
     return GEMMLP_OK;
 }

@@ -120,7 +120,7 @@ json_t *gm_checkpoint_conditions(const struct gemmlp_trainer *t)
     struct filling f = begin();
     gemmlp_machine_get(&machine);
     put_text(&f, "version", GEMMLP_VERSION);
-    put_text(&f, "precision", "f32");
+    put_text(&f, "precision", gm_gemm_precisions[t->precision]);
     put_text(&f, "cpu", machine.cpu);
     put_text(&f, "instruction_set", machine.instruction_set);
     put_size(&f, "threads", (uint64_t)t->threads);

@@ -9,6 +9,36 @@
 
 enum { EVALUATION_ROWS = 1024, MAX_THREADS = 4096 };
 
+static const char *precision_name(size_t index)
+{
+    return gemmlp_name(GEMMLP_PRECISIONS, index);
+}
+
+gemmlp_status gm_compute_precision(const gemmlp_compute *compute, enum gemm_precision *precision,
+                                   gemmlp_error *error)
+{
+    size_t index = 0;
+    const gemmlp_status status =
+        compute->precision
+            ? gm_find_name("precision", compute->precision, precision_name, &index, error)
+            : GEMMLP_OK;
+    *precision = index == 1 ? GEMM_BF16 : GEMM_F32;
+    return status;
+}
+
+static gemmlp_status open_planner(const char *path, bool bf16, struct gemm_provider **out,
+                                  gemmlp_error *error)
+{
+    gemmlp_status status = gm_planner_open(path, out, error);
+    if (status == GEMMLP_OK && bf16)
+        status = gm_gemm_check_bf16(*out, error);
+    if (status != GEMMLP_OK) {
+        gm_gemm_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
                                  struct gemm_provider **provider, gemmlp_error *error)
 {
@@ -18,8 +48,14 @@ gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
         return gm_fail(error, GEMMLP_INVALID_ARGUMENT, "threads must be from 1 to %d, found %d",
                        MAX_THREADS, c->threads);
     *threads = c->threads ? c->threads : gemmlp_default_threads();
+    enum gemm_precision precision;
+    const gemmlp_status status = gm_compute_precision(c, &precision, error);
+    if (status != GEMMLP_OK)
+        return status;
     const bool automatic = !c->provider || strcmp(c->provider, "auto") == 0;
-    return automatic && c->plan ? gm_planner_open(c->plan, provider, error)
+    const bool bf16 = precision == GEMM_BF16;
+    return automatic && c->plan ? open_planner(c->plan, bf16, provider, error)
+           : bf16               ? gm_gemm_open_bf16(c->provider, provider, error)
                                 : gm_gemm_open(c->provider, provider, error);
 }
 

@@ -26,7 +26,11 @@ void gm_evaluator_free(struct evaluator *evaluator);
 gemmlp_metrics gm_evaluator_run(struct evaluator *evaluator, size_t *confusion);
 void gm_evaluator_predict(struct evaluator *evaluator, float *out);
 
-/* Threads and provider from the caller's wishes; the provider is to be closed. */
+/* GEMM_F32 or GEMM_BF16, by the name that the caller wishes. */
+gemmlp_status gm_compute_precision(const gemmlp_compute *compute, enum gemm_precision *precision,
+                                   gemmlp_error *error);
+/* Threads and provider from the caller's wishes; the provider is to be closed. It can multiply in
+ * f32 and in the precision that was wished. */
 gemmlp_status gm_compute_resolve(const gemmlp_compute *compute, int *threads,
                                  struct gemm_provider **provider, gemmlp_error *error);
 

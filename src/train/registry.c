@@ -16,6 +16,11 @@ struct entry {
     const char *name, *description;
 };
 
+static const struct entry precisions[] = {
+    {"f32", "everything in f32"},
+    {"bf16", "products of bf16 copies, summed in f32; weights and optimizer in f32"},
+};
+
 static struct entry entry_at(gemmlp_registry registry, size_t index)
 {
     switch (registry) {
@@ -37,6 +42,9 @@ static struct entry entry_at(gemmlp_registry registry, size_t index)
         return ENTRY(gm_schedule_at(index));
     case GEMMLP_PROVIDERS:
         return (struct entry){gm_gemm_name_at(index).name, gm_gemm_name_at(index).description};
+    case GEMMLP_PRECISIONS:
+        return index < sizeof precisions / sizeof *precisions ? precisions[index]
+                                                              : (struct entry){NULL, NULL};
     }
     return (struct entry){NULL, NULL};
 }

@@ -96,8 +96,13 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
     for (size_t j = 0; t->class_weights && j < t->source.outputs; j++)
         t->class_weights[j] = (float)t->settings.class_weights[j];
     memcpy(t->good, t->model->core->slab, t->model->core->slab_size * sizeof *t->good);
-    status = pass_create(t->model->core, t->provider, PASS_TRAIN, batch, examples % batch,
-                         &t->step.pass, error);
+    if (t->precision == GEMM_BF16)
+        status = model_halve(t->model->core, error);
+    t->halved = t->precision == GEMM_BF16 && status == GEMMLP_OK;
+    if (status == GEMMLP_OK)
+        status = pass_create(t->model->core, t->provider,
+                             t->halved ? PASS_TRAIN_BF16 : PASS_TRAIN, batch, examples % batch,
+                             &t->step.pass, error);
     if (status == GEMMLP_OK)
         status = optimizer_create(t->model->core, &t->settings, &t->step.optimizer, error);
     if (status == GEMMLP_OK)
@@ -117,9 +122,12 @@ gemmlp_status gm_trainer_create(gemmlp_model *model, const gemmlp_dataset *train
                                 gemmlp_error *error)
 {
     struct gemm_provider *provider = NULL;
+    enum gemm_precision precision = GEMM_F32;
     int threads = 1;
     *out = NULL;
     gemmlp_status status = check(model, train, valid, training, error);
+    if (status == GEMMLP_OK)
+        status = gm_compute_precision(&training->compute, &precision, error);
     if (status == GEMMLP_OK)
         status = gm_compute_resolve(&training->compute, &threads, &provider, error);
     if (status == GEMMLP_OK && plan)
@@ -139,6 +147,7 @@ gemmlp_status gm_trainer_create(gemmlp_model *model, const gemmlp_dataset *train
         .settings = *training,
         .threads = threads,
         .provider = provider,
+        .precision = precision,
         .provider_by_path = training->compute.provider && strchr(training->compute.provider, '/'),
         .source = {train, model->factor, model->offset, outputs},
         .tally = {.task = model->network.spec.task, .outputs = outputs},
@@ -171,6 +180,8 @@ void gemmlp_trainer_free(gemmlp_trainer *trainer)
     if (!trainer)
         return;
     pass_free(trainer->step.pass);
+    if (trainer->halved)
+        model_unhalve(trainer->model->core);
     optimizer_free(trainer->step.optimizer);
     gm_evaluator_free(trainer->valid);
     gm_arena_free(&trainer->memory);
@@ -213,7 +224,10 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
         gm_shuffle(t->settings.seed, p->epoch, examples, t->order);
     t->shuffled = true;
     pass_set_rows(pass, rows);
-    gm_batch_gather(&t->source, t->order, first, rows, pass->x, pass->y);
+    if (pass->x16)
+        gm_batch_gather_bf16(&t->source, t->order, first, rows, pass->x16, pass->y);
+    else
+        gm_batch_gather(&t->source, t->order, first, rows, pass->x, pass->y);
     p->learning_rate = gm_schedule_lr(&t->schedule, p->step);
     const double cost = step_run(&t->step, p->step, p->learning_rate);
     if (!isfinite(cost)) {
@@ -291,6 +305,15 @@ static gemmlp_status run(struct gemmlp_trainer *t, size_t last_step, double seco
     return status;
 }
 
+/* The optimizer keeps the bf16 copies up to date; others who write weights do not. They may do so
+ * before the first run, and whenever they have a pointer to them. */
+static void refresh(struct gemmlp_trainer *t)
+{
+    if (t->halved && (!t->rounded || t->model->parameters_given))
+        model_round(t->model->core);
+    t->rounded = true;
+}
+
 gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds, gemmlp_error *error)
 {
     return gemmlp_trainer_run_until(trainer, SIZE_MAX, seconds, error);
@@ -306,6 +329,7 @@ gemmlp_status gemmlp_trainer_run_until(gemmlp_trainer *trainer, size_t step, dou
         return trainer->failure.status;
     }
     struct compute_scope scope = gm_compute_begin(trainer->threads);
+    refresh(trainer);
     gemmlp_status status = run(trainer, step, seconds, error);
     gm_compute_end(scope);
     return status;
@@ -322,6 +346,7 @@ void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *set
     settings->class_weights = NULL;
     settings->compute = (gemmlp_compute){
         .threads = trainer->threads,
+        .precision = gm_gemm_precisions[trainer->precision],
         .provider = trainer->provider_by_path ? trainer->provider->path : trainer->provider->name};
 }
 

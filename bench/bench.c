@@ -50,7 +50,8 @@ static const struct arg case_rows[] = {
      .help = "columns of op(A), rows of op(B)"},
     {"operation", 0, ARG_STRING, "LIST", AT(cases.operation),
      .help = "NN, NT, TN, TT: which of A and B are stored transposed (default NN)"},
-    {"precision", 0, ARG_CHOICE, "f32|f64", AT(precision), .help = "of products"},
+    {"precision", 0, ARG_CHOICE, "f32|f64|bf16", AT(precision),
+     .help = "of products; steps are in f32 or bf16"},
     {"threads", 0, ARG_RANGES, "LIST", AT(threads), .lower = 1, .upper = 4096,
      .help = "by default all that this process may use; bench threads: 1, 2, 4 … all"},
     {"provider", 0, ARG_STRING, "NAME|PATH", AT(provider),
@@ -446,7 +447,8 @@ int cli_run_bench(const struct command *command, int argc, char **argv)
     const struct bench_suite *suite;
     char *words = command_line(argc, argv); /* getopt_long changes their order */
     if (cli_args_parse(&args, argc, argv, &code) && (suite = find_suite(&args, &code))) {
-        bench.precision = strcmp(options.precision, "f64") == 0 ? GEMM_F64 : GEMM_F32;
+        while (strcmp(gm_gemm_precisions[bench.precision], options.precision) != 0)
+            bench.precision++;
         if (options.rounds > options.repetitions)
             options.rounds = options.repetitions;
         code = run_suite(&bench, suite, words);

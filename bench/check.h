@@ -13,7 +13,7 @@
  * activations are, a sum that is taken term by term rounds at its growing size: with netlib about
  * sqrt(k) / 12 units, measured up to k = 1 000 000. Three times that is tolerated. One element of C that
  * is wrong by a share d of its typical size leaves about d / sqrt(k n). NaN or infinity in C makes
- * the residual infinite. */
+ * the residual infinite. Operands in bf16 are exact, and the sums are as of f32: so is the tolerance. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 

@@ -50,11 +50,11 @@ static bool matrix_bytes(size_t rows, size_t columns, size_t element, size_t *ou
 static gemmlp_status allocate(struct operands *o, const struct gemm_problem *p,
                               const struct bench_machine *machine, gemmlp_error *error)
 {
-    const size_t element = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
+    const size_t in = gm_gemm_input_bytes(p->precision), out = gm_gemm_output_bytes(p->precision);
     size_t a, b, c;
     const size_t limit = bench_available_memory() / 4;
-    if (!matrix_bytes(p->m, p->k, element, &a) || !matrix_bytes(p->k, p->n, element, &b) ||
-        !matrix_bytes(p->m, p->n, element, &c) || a > limit || b > limit || c > limit)
+    if (!matrix_bytes(p->m, p->k, in, &a) || !matrix_bytes(p->k, p->n, in, &b) ||
+        !matrix_bytes(p->m, p->n, out, &c) || a > limit || b > limit || c > limit)
         return gm_fail(error, GEMMLP_OUT_OF_MEMORY,
                        "the operands of %zu x %zu x %zu are too large: expected at most a quarter "
                        "of the memory that is free (%.1f GB) each",
@@ -73,18 +73,22 @@ static gemmlp_status allocate(struct operands *o, const struct gemm_problem *p,
 /* A and B uniform in [-1, 1). */
 static void fill(const struct operands *o)
 {
-    const bool wide = o->gemm.problem.precision == GEMM_F64;
-    const size_t count = o->c_at / (wide ? sizeof(double) : sizeof(float));
+    const enum gemm_precision precision = o->gemm.problem.precision;
+    const size_t count = o->c_at / gm_gemm_input_bytes(precision);
     for (size_t set = 0; set < o->sets; set++) {
         double *doubles = set_at(o, set, 0);
         float *floats = set_at(o, set, 0);
+        gm_bf16 *halves = set_at(o, set, 0);
 #pragma omp parallel for schedule(static) if (count > 16384)
         for (size_t i = 0; i < count; i++) {
             const struct rng_block random = gm_rng(1, RNG_EXAMPLES, 0, set, i);
-            if (wide)
-                doubles[i] = 2 * gm_uniform(random.u[0]) - 1;
+            const double value = 2 * gm_uniform(random.u[0]) - 1;
+            if (precision == GEMM_F64)
+                doubles[i] = value;
+            else if (precision == GEMM_F32)
+                floats[i] = (float)value;
             else
-                floats[i] = (float)(2 * gm_uniform(random.u[0]) - 1);
+                halves[i] = gm_bf16_round((float)value);
         }
     }
 }
@@ -125,8 +129,9 @@ static void measure(struct bench *bench, const struct operands *o, struct record
         bench_sample(&task, quickest, bench_repetitions(bench), bench_seconds(bench));
     if (samples.count > 0 && verify(o, 0, record) && verify(o, samples.calls - 1, record)) {
         const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
-        const double element = p->precision == GEMM_F64 ? sizeof(double) : sizeof(float);
-        bench_record_samples(record, &samples, 2 * m * n * k, element * (m * k + k * n + m * n));
+        const double in = (double)gm_gemm_input_bytes(p->precision);
+        const double out = (double)gm_gemm_output_bytes(p->precision);
+        bench_record_samples(record, &samples, 2 * m * n * k, in * (m * k + k * n) + out * m * n);
     }
     record->failed |= !samples.seconds;
     free(samples.seconds);

@@ -145,6 +145,8 @@ enum { FEW = 10000 };
 #define clip                      NAME(clip)
 #define update                    NAME(update)
 #define zeros                     NAME(zeros)
+#define operand_create            NAME(operand_create)
+#define round_operands            NAME(round_operands)
 #define tensor_create             NAME(tensor_create)
 #define tensor_free               NAME(tensor_free)
 #define layer_create              NAME(layer_create)

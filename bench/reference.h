@@ -7,6 +7,7 @@
 #ifndef GM_BENCH_REFERENCE_H
 #define GM_BENCH_REFERENCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct reference_settings {
     double l1, l2;       /* penalties l1 sum |w| + l2/2 sum w^2 */
     double weight_decay; /* decoupled: w <- w - lr weight_decay w before the update */
     double clip_norm;    /* of the gradient with its penalties; 0: no clipping */
+    bool bf16; /* mixed precision: what is multiplied with what is rounded to 8 bits first: weights,
+                  activations, deltas (x by the caller); sums, biases, updates are as ever */
 };
 
 /* For each precision, or build of one (a network is for the functions of the build that made it):

@@ -9,6 +9,21 @@
 #include "reference_formulas.h"
 #include "reference_network.h"
 
+/* ---- bf16: 8 bits of a number that is neither subnormal nor infinite ------------------------- */
+
+/* to = from rounded to nearest, ties to even; nothing where products read `from` itself. */
+static void round_operands(size_t n, const real *from, real *to)
+{
+    if (to == from) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int exponent;
+        const real mantissa = frexp(from[i], &exponent); /* 1/2 <= |mantissa| < 1 */
+        to[i] = ldexp(nearbyint(ldexp(mantissa, 8)), exponent - 8);
+    }
+}
+
 /* ---- One example: forward, delta at the output, backward ----------------------------------- */
 
 /* z_j = sum_k w_jk a_k + b_j and a_j = sigma(z_j), layer after layer. */
@@ -19,7 +34,7 @@ static void forward(const struct reference *r, struct example *e, const real *x)
         const struct dense *layer = &r->layers[l];
         real *z = e->z[l], *a = e->a[l];
         for (size_t j = 0; j < layer->n_out; j++) {
-            const real *w_j = layer->w.value + j * layer->n_in;
+            const real *w_j = layer->w.operand + j * layer->n_in;
             real sum = 0;
             for (size_t k = 0; k < layer->n_in; k++) {
                 sum += w_j[k] * a_in[k];
@@ -30,7 +45,8 @@ static void forward(const struct reference *r, struct example *e, const real *x)
         if (layer->activation == SOFTMAX) {
             softmax(layer->n_out, z, a);
         }
-        a_in = a;
+        round_operands(layer->n_out, a, e->a_operand[l]);
+        a_in = e->a_operand[l];
     }
 }
 
@@ -92,8 +108,8 @@ static void backward(const struct reference *r, struct example *e, size_t l)
         delta[j] = 0;
     }
     for (size_t i = 0; i < next->n_out; i++) {
-        const real *w_i = next->w.value + i * next->n_in;
-        const real delta_i = e->delta[l + 1][i];
+        const real *w_i = next->w.operand + i * next->n_in;
+        const real delta_i = e->delta_operand[l + 1][i];
         for (size_t j = 0; j < layer->n_out; j++) {
             delta[j] += w_i[j] * delta_i;
         }
@@ -101,6 +117,7 @@ static void backward(const struct reference *r, struct example *e, size_t l)
     for (size_t j = 0; j < layer->n_out; j++) {
         delta[j] *= activation_derivative(layer->activation, e->z[l][j]);
     }
+    round_operands(layer->n_out, delta, e->delta_operand[l]);
 }
 
 /* Every delta of one example; returns its C0. */
@@ -114,6 +131,7 @@ static double back_propagate(const struct reference *r, struct example *e, const
     }
     forward(r, e, x);
     output_delta(r, e);
+    round_operands(n, e->delta[last], e->delta_operand[last]);
     for (size_t l = last; l > 0; l--) {
         backward(r, e, l - 1);
     }
@@ -132,12 +150,12 @@ static void add_gradient(struct reference *r, size_t l, size_t count, const real
         real *dw_j = layer->w.gradient + j * layer->n_in;
         for (size_t i = 0; i < count; i++) {
             const struct example *e = &r->examples[i];
-            const real *a_in = l == 0 ? x + i * layer->n_in : e->a[l - 1];
-            const real delta_j = e->delta[l][j];
+            const real *a_in = l == 0 ? x + i * layer->n_in : e->a_operand[l - 1];
+            const real delta_j = e->delta_operand[l][j];
             for (size_t k = 0; k < layer->n_in; k++) {
                 dw_j[k] += a_in[k] * delta_j;
             }
-            layer->b.gradient[j] += delta_j;
+            layer->b.gradient[j] += e->delta[l][j];
         }
     }
 }
@@ -282,6 +300,9 @@ const real *reference_bias_gradient(const struct reference *r, size_t layer)
 
 void reference_predict(struct reference *r, const real *x, real *out)
 {
+    for (size_t l = 0; l < r->settings.layer_count; l++) {
+        round_operands(r->layers[l].w.count, r->layers[l].w.value, r->layers[l].w.operand);
+    }
     size_t last = r->settings.layer_count - 1;
     forward(r, &r->examples[0], x);
     memcpy(out, r->examples[0].a[last], r->layers[last].n_out * sizeof *out);
@@ -295,6 +316,9 @@ double reference_gradient(struct reference *r, size_t batch, const real *x, cons
         for (size_t i = 0; i < p->count; i++) {
             p->gradient[i] = 0;
         }
+    }
+    for (size_t l = 0; l < r->settings.layer_count; l++) {
+        round_operands(r->layers[l].w.count, r->layers[l].w.value, r->layers[l].w.operand);
     }
     size_t n_in = r->settings.sizes[0], n_out = r->settings.sizes[r->settings.layer_count];
     double cost = 0;

@@ -1,8 +1,8 @@
 /* roof.c: register-only multiply-add kernels and the STREAM triad -> GFLOP/s and GB/s; see roof.h.
  *
  * Besides core/portability.h this is the one file with intrinsics and target attributes: a peak is
- * the speed of an instruction, so the instruction has to be named. Another one (bf16 dot products,
- * say) is one kernel and one row of the table. */
+ * the speed of an instruction, so the instruction has to be named. Another one is one kernel and one
+ * row of the table. */
 #define _GNU_SOURCE
 #include "roof.h"
 
@@ -94,6 +94,37 @@ DEFINE_KERNEL(avx2_f64, TARGET("avx2,fma"), __m256d, double, 12, _mm256_fmadd_pd
 DEFINE_KERNEL(sse2_f32, , __m128, float, 12, MULTIPLY_THEN_ADD)
 DEFINE_KERNEL(sse2_f64, , __m128d, double, 12, MULTIPLY_THEN_ADD)
 
+/* x <- x + m0 c0 + m1 c1: the instruction sums pairs of products of bf16 into floats. As on NEON x ends at
+ * some -10^7. */
+TARGET("avx512f,avx512bf16")
+static double avx512_bf16(size_t rounds, double multiplier, double addend)
+{
+    enum { COUNT = 16, LANES = 16 };
+    const __m512 m1 = _mm512_set1_ps((float)multiplier), c1 = _mm512_set1_ps((float)addend);
+    const __m512bh m = _mm512_cvtne2ps_pbh(m1, m1), c = _mm512_cvtne2ps_pbh(c1, c1);
+    __m512 x[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        x[i] = _mm512_set1_ps((float)(1.0 / (2 + i)));
+    for (size_t round = 0; round < rounds; round++) {
+        _Pragma("GCC unroll 32") for (int i = 0; i < COUNT; i++)
+        {
+            x[i] = _mm512_dpbf16_ps(x[i], m, c);
+        }
+    }
+    float lanes[COUNT * LANES];
+    memcpy(lanes, x, sizeof lanes);
+    double sum = 0;
+    for (size_t i = 0; i < sizeof lanes / sizeof *lanes; i++)
+        sum += (double)lanes[i];
+    return sum;
+}
+
+static bool has_avx512_bf16(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+}
+
 static bool has_avx512(void)
 {
     __builtin_cpu_init();
@@ -124,6 +155,7 @@ static const struct bench_roof_kernel kernels[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
     {"AVX-512", GEMM_F32, 2 * 16 * 16, has_avx512, avx512_f32},
     {"AVX-512", GEMM_F64, 2 * 16 * 8, has_avx512, avx512_f64},
+    {"AVX512_BF16", GEMM_BF16, 4 * 16 * 16, has_avx512_bf16, avx512_bf16},
     {"AVX2", GEMM_F32, 2 * 12 * 8, has_avx2, avx2_f32},
     {"AVX2", GEMM_F64, 2 * 12 * 4, has_avx2, avx2_f64},
     {"SSE2", GEMM_F32, 2 * 12 * 4, has_only_sse2, sse2_f32},

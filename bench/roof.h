@@ -13,7 +13,7 @@
 
 /* GFLOP/s of multiply-adds on registers alone, by `threads` OpenMP threads at once: the best of
  * several runs, by the fastest instruction set of this processor, whose name goes to
- * *instruction_set (NULL is allowed). */
+ * *instruction_set (NULL is allowed). 0: no instruction here multiplies in this precision. */
 double bench_roof_peak(int threads, enum gemm_precision precision, const char **instruction_set);
 
 /* What the peak is measured with: a round is one multiply-add on each x of a number of registers,
@@ -21,9 +21,10 @@ double bench_roof_peak(int threads, enum gemm_precision precision, const char **
 struct bench_roof_kernel {
     const char *instruction_set;
     enum gemm_precision precision;
-    double flop;             /* of one round: 2 for each lane of each register */
+    double flop;             /* of one round: 2 for each lane of each register, 4 in bf16 */
     bool (*supported)(void); /* by this processor; NULL: always */
-    /* Returns the sum of all lanes. x <- multiplier x + addend; on NEON x <- x + multiplier addend. */
+    /* Returns the sum of all lanes. x <- multiplier x + addend; on NEON x <- x + multiplier addend, and
+     * in bf16 the same twice. */
     double (*run)(size_t rounds, double multiplier, double addend);
 };
 

@@ -57,6 +57,8 @@ static void measure_roofs(struct bench *bench, const struct bench_case *cases, s
         if (known)
             continue;
         roof.peak = bench_roof_peak(roof.threads, bench->precision, &instruction_set);
+        if (roof.peak == 0)
+            continue; /* then there are no shares of a peak, and nothing will run either */
         roof.bandwidth = bench_roof_bandwidth(roof.threads);
         roof.least_peak = roof.peak;
         roof.least_bandwidth = roof.bandwidth;
@@ -70,7 +72,7 @@ static json_t *roof_record(const struct bench *bench, const struct bench_roof *r
 {
     struct record record = cli_record_begin();
     cli_record_size(&record, "threads", (size_t)roof->threads);
-    cli_record_text(&record, "precision", bench->precision == GEMM_F64 ? "f64" : "f32");
+    cli_record_text(&record, "precision", gm_gemm_precisions[bench->precision]);
     cli_record_text(&record, "instruction_set", roof->instruction_set);
     cli_record_real(&record, "peak_gflops", roof->peak);
     cli_record_real(&record, "peak_gflops_min", roof->least_peak);
@@ -136,7 +138,7 @@ struct record bench_record_begin(const char *suite, const struct bench_case *c,
         cli_record_text(&record, "activation", c->activation);
         cli_record_text(&record, "optimizer", c->optimizer);
     }
-    cli_record_text(&record, "precision", precision == GEMM_F64 ? "f64" : "f32");
+    cli_record_text(&record, "precision", gm_gemm_precisions[precision]);
     cli_record_size(&record, "threads", (size_t)c->threads);
     return record;
 }
@@ -258,11 +260,15 @@ static bool succeeded(const struct bench *bench, const struct bench_case *c)
 }
 
 /* Without a name what training takes, too: a plan of all there are. */
-static gemmlp_status open_provider(const char *name, struct gemm_provider **provider,
-                                   gemmlp_error *error)
+static gemmlp_status open_provider(const char *name, enum gemm_precision precision,
+                                   struct gemm_provider **provider, gemmlp_error *error)
 {
-    return !name || strcmp(name, "auto") == 0 ? gm_planner_open("", provider, error)
-                                              : gm_gemm_open(name, provider, error);
+    gemmlp_status status = !name || strcmp(name, "auto") == 0
+                               ? gm_planner_open("", provider, error)
+                               : gm_gemm_open(name, provider, error);
+    if (status == GEMMLP_OK && precision == GEMM_BF16)
+        status = gm_gemm_check_bf16(*provider, error);
+    return status;
 }
 
 int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case *run)
@@ -276,7 +282,7 @@ int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case 
     if (code == EXIT_CODE_DONE && bench->options->list) {
         print_cases(cases, count);
     } else if (code == EXIT_CODE_DONE &&
-               open_provider(bench->options->provider, &provider, &error) != GEMMLP_OK) {
+               open_provider(bench->options->provider, bench->precision, &provider, &error) != GEMMLP_OK) {
         code = cli_failed(bench->command, &error);
     } else if (code == EXIT_CODE_DONE) {
         for (bench->round = 0; bench->round < bench->options->rounds; bench->round++) {

@@ -93,6 +93,7 @@ static gemmlp_status make_model(struct step_fixture *f, const struct bench_case 
 }
 
 gemmlp_status bench_fixture_create(const struct bench_case *c, size_t batch,
+                                   enum gemm_precision precision,
                                    const struct gemm_provider *provider, struct step_fixture *f,
                                    gemmlp_error *error)
 {
@@ -100,16 +101,23 @@ gemmlp_status bench_fixture_create(const struct bench_case *c, size_t batch,
     training.optimizer = c->optimizer;
     training.lr = bench_learning_rate;
     training.batch = batch;
+    training.compute.precision = gm_gemm_precisions[precision];
+    const enum pass_purpose purpose = precision == GEMM_BF16 ? PASS_TRAIN_BF16 : PASS_TRAIN;
     *f = (struct step_fixture){0};
     bench_timed_provider(&f->timed, provider);
     gemmlp_status status = make_model(f, c, &training, error);
     if (status == GEMMLP_OK)
         status = make_data(f, c, batch, error);
+    if (status == GEMMLP_OK && precision == GEMM_BF16) {
+        status = model_halve(f->model, error);
+        if (status == GEMMLP_OK)
+            model_round(f->model);
+    }
     if (status == GEMMLP_OK)
-        status = pass_create(f->model, provider, PASS_TRAIN, batch, 0, &f->step.pass, error);
+        status = pass_create(f->model, provider, purpose, batch, 0, &f->step.pass, error);
     if (status == GEMMLP_OK)
         status =
-            pass_create(f->model, &f->timed.provider, PASS_TRAIN, batch, 0, &f->timed_pass, error);
+            pass_create(f->model, &f->timed.provider, purpose, batch, 0, &f->timed_pass, error);
     return status == GEMMLP_OK ? optimizer_create(f->model, &training, &f->step.optimizer, error)
                                : status;
 }
@@ -131,8 +139,11 @@ void bench_fixture_free(struct step_fixture *f)
 
 void bench_fixture_gather(const struct step_fixture *f, struct pass *pass, size_t index)
 {
-    gm_batch_gather(&f->source, f->order, index % BENCH_BATCHES * pass->rows, pass->rows, pass->x,
-                    pass->y);
+    const size_t rows = pass->rows, first = index % BENCH_BATCHES * rows;
+    if (pass->x16)
+        gm_batch_gather_bf16(&f->source, f->order, first, rows, pass->x16, pass->y);
+    else
+        gm_batch_gather(&f->source, f->order, first, rows, pass->x, pass->y);
 }
 
 double bench_fixture_step(struct step_fixture *f, size_t index)

@@ -26,9 +26,10 @@ struct step_fixture {
     struct batch_source source;
 };
 
-/* Of the case, with a batch of `batch` examples; the provider must outlive it. Freed by
+/* Of the case, with a batch of `batch` examples, in f32 or bf16; the provider must outlive it. Freed by
  * bench_fixture_free, also after a failure. */
 gemmlp_status bench_fixture_create(const struct bench_case *c, size_t batch,
+                                   enum gemm_precision precision,
                                    const struct gemm_provider *provider,
                                    struct step_fixture *fixture, gemmlp_error *error);
 void bench_fixture_free(struct step_fixture *fixture);

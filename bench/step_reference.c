@@ -12,6 +12,10 @@
 /* Rounding leaves about 1e-5 of the length of a step at the learning rate that a user would have;
  * adam divides by roots of squares near zero, and is less sharp. */
 static const double STEP_TOLERANCE = 1e-2;
+/* In bf16 the reference rounds the same operands; but where an f32 sum differs in its last bit a number
+ * near a tie may round to its other neighbour, at most 2^-8 of it away. If all did, the length of a
+ * gradient would be that much off for each of the two operands of a product. */
+static const double BF16_STEP_TOLERANCE = 2.0 / 256 + 1e-2;
 static const double REFERENCE_FLOP = 3e9, REFERENCE_SECONDS = 3;
 enum { REFERENCE_REPEATS = 3, REFERENCE_EXAMPLES = 16, EXAMPLES_PER_THREAD = 8 };
 
@@ -24,6 +28,7 @@ static struct reference_settings settings_of(const struct bench_case *c,
     struct reference_settings settings = {.layer_count = c->layer_count,
                                           .loss = f->network.spec.loss,
                                           .optimizer = s->optimizer,
+                                          .bf16 = f->step.pass->purpose == PASS_TRAIN_BF16,
                                           .lr = f->step.optimizer->rule->lr,
                                           .momentum = s->momentum,
                                           .beta2 = s->beta2,
@@ -71,14 +76,20 @@ static bool step_residual(const struct bench_naive *naive, struct reference_f32 
                           struct step_fixture *f, double *residual)
 {
     const struct model *model = f->model;
-    float *before = malloc(model->slab_size * sizeof *before);
-    if (!before)
+    const struct pass *pass = f->step.pass;
+    const size_t inputs = pass->rows * model->layers[0].n_in;
+    float *before = malloc(model->slab_size * sizeof *before), *x = malloc(inputs * sizeof *x);
+    if (!before || !x) {
+        free(before);
+        free(x);
         return false;
+    }
     memcpy(before, model->slab, model->slab_size * sizeof *before);
     bench_fixture_gather(f, f->step.pass, 0);
+    for (size_t i = 0; i < inputs; i++)
+        x[i] = pass->x ? pass->x[i] : gm_bf16_value(pass->x16[i]);
     step_run(&f->step, 0, f->step.optimizer->rule->lr);
-    const struct pass *pass = f->step.pass;
-    naive->step(reference, pass->rows, pass->x, pass->y);
+    naive->step(reference, pass->rows, x, pass->y);
     *residual = 0;
     for (size_t l = 0; l < model->layer_count; l++) {
         const struct layer *layer = &model->layers[l];
@@ -88,6 +99,7 @@ static bool step_residual(const struct bench_naive *naive, struct reference_f32 
                                              before + layer->b_at));
     }
     free(before);
+    free(x);
     return true;
 }
 
@@ -124,14 +136,14 @@ static size_t affordable_batch(const struct bench_case *c)
     return examples < (double)c->batch ? (size_t)examples : c->batch;
 }
 
-/* The loops over `rows` examples; records the seconds of a whole batch under `key`. */
+/* The loops over `rows` examples, in f32; records the seconds of a whole batch under `key`. */
 static void time_loops(const struct bench_naive *naive, const struct bench_case *c, size_t rows,
                        const struct gemm_provider *provider, struct record *record, const char *key)
 {
     struct step_fixture f;
     gemmlp_error error;
     struct reference_f32 *reference = NULL;
-    if (bench_fixture_create(c, rows, provider, &f, &error) == GEMMLP_OK)
+    if (bench_fixture_create(c, rows, GEMM_F32, provider, &f, &error) == GEMMLP_OK)
         reference = make_reference(naive, c, &f);
     if (reference) {
         bench_fixture_gather(&f, f.step.pass, 0);
@@ -163,7 +175,9 @@ static bool verify(const struct bench_case *c, struct step_fixture *f, struct re
     const bool known = reference && step_residual(plain, reference, f, &residual);
     plain->free(reference);
     if (known)
-        return bench_record_verdict(record, "the step", residual, STEP_TOLERANCE);
+        return bench_record_verdict(
+            record, "the step", residual,
+            f->step.pass->x16 ? BF16_STEP_TOLERANCE : STEP_TOLERANCE);
     bench_record_failure(record, "failed", "out of memory: the reference");
     return false;
 }
@@ -174,7 +188,7 @@ bool bench_verify_step(const struct bench *bench, const struct bench_case *c,
     struct step_fixture f;
     gemmlp_error error;
     bool verified = false;
-    if (bench_fixture_create(c, affordable_batch(c), provider, &f, &error) == GEMMLP_OK)
+    if (bench_fixture_create(c, affordable_batch(c), bench->precision, provider, &f, &error) == GEMMLP_OK)
         verified = verify(c, &f, record);
     else
         bench_record_failure(record, "failed", error.message);

@@ -17,7 +17,7 @@
 /* ---- every product at its real size ---- */
 
 /* One product, into an output that is NaN before. False: the record says why. */
-static bool check(const struct gemm *gemm, const float *a, const float *b, float *out,
+static bool check(const struct gemm *gemm, const void *a, const void *b, float *out,
                   struct record *record)
 {
     double residual;
@@ -39,10 +39,16 @@ static bool check(const struct gemm *gemm, const float *a, const float *b, float
 static bool check_layer(const struct pass *pass, size_t l, float *out, struct record *record)
 {
     const struct layer *layer = &pass->model->layers[l];
-    const float *x = l ? pass->layers[l - 1].a : pass->x, *delta = pass->layers[l].delta;
     const struct products *products = &pass->products[0][l];
-    return check(&products->forward, x, layer->w, out, record) &&
-           (l == 0 || check(&products->backward, delta, layer->w, out, record)) &&
+    const void *x = l ? pass->layers[l - 1].a : pass->x, *delta = pass->layers[l].delta;
+    const void *w = layer->w;
+    if (pass->purpose == PASS_TRAIN_BF16) {
+        x = l ? pass->layers[l - 1].a16 : pass->x16;
+        delta = pass->layers[l].delta16;
+        w = pass->model->half + layer->w_at;
+    }
+    return check(&products->forward, x, w, out, record) &&
+           (l == 0 || check(&products->backward, delta, w, out, record)) &&
            check(&products->gradient, delta, x, out, record);
 }
 
@@ -162,7 +168,8 @@ static void run_step(void *context, size_t index)
 static double least_bytes(const struct step_fixture *f)
 {
     const double slab = (double)f->model->slab_size * sizeof(float);
-    return 2 * slab * (double)(1 + f->step.optimizer->rule->slots) +
+    const double half = f->model->half ? (double)f->model->slab_size * sizeof(gm_bf16) : 0;
+    return 2 * slab * (double)(1 + f->step.optimizer->rule->slots) + 2 * half +
            (double)f->step.pass->rows * (double)f->model->layers[0].n_in;
 }
 
@@ -194,12 +201,13 @@ static void measure(struct bench *bench, const struct bench_case *c, struct time
 static void run_case(struct bench *bench, const struct bench_case *c,
                      const struct gemm_provider *provider)
 {
-    struct record record = bench_record_begin("step", c, provider, GEMM_F32);
+    struct record record = bench_record_begin("step", c, provider, bench->precision);
     const struct compute_scope scope = gm_compute_begin(c->threads);
     if (bench_verify_step(bench, c, provider, &record) && !bench_interrupted) {
         struct timed timed = {.diverged = false};
         gemmlp_error error;
-        if (bench_fixture_create(c, c->batch, provider, &timed.fixture, &error) == GEMMLP_OK)
+        if (bench_fixture_create(c, c->batch, bench->precision, provider, &timed.fixture,
+                                 &error) == GEMMLP_OK)
             measure(bench, c, &timed, &record);
         else
             bench_record_failure(&record, "failed", error.message);
@@ -211,7 +219,7 @@ static void run_case(struct bench *bench, const struct bench_case *c,
 
 int bench_run_step(struct bench *bench)
 {
-    if (bench->precision != GEMM_F32)
-        return cli_usage(bench->command, "--precision: bench step knows f32 only");
+    if (bench->precision == GEMM_F64)
+        return cli_usage(bench->command, "--precision: bench step knows f32 and bf16 only");
     return bench_each_case(bench, bench_step_cases, run_case);
 }

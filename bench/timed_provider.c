@@ -16,6 +16,11 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     return gm_gemm_prepare(inner, timed->inner, problem, error);
 }
 
+static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *error)
+{
+    return gm_gemm_check_bf16(((const struct timed_provider *)provider->context)->inner, error);
+}
+
 static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                 void *c, const struct gemm_epilogue *epilogue)
 {
@@ -43,7 +48,7 @@ static void release(void *plan)
 void bench_timed_provider(struct timed_provider *timed, const struct gemm_provider *inner)
 {
     static const struct gemm_kind kind = {
-        .name = "timed", .prepare = prepare, .run = run, .release = release};
+        .name = "timed", .bf16 = bf16, .prepare = prepare, .run = run, .release = release};
     *timed = (struct timed_provider){.inner = inner};
     timed->provider.kind = &kind;
     timed->provider.context = timed;

@@ -20,6 +20,7 @@
 
 #include "core/checked.h"
 #include "linalg/gemm.h"
+#include "linalg/gemm_native_bf16.h"
 #include "linalg/native_kernels.h"
 
 enum {
@@ -38,6 +39,7 @@ enum {
 static const double SERIAL_FLOP = 5e5;
 
 struct native_plan {
+    void *bf16; /* of gemm_native_bf16.c: then nothing below; else NULL */
     const struct native_kernels *kernels;
     bool dot; /* of rows of A and rows of B, else outer */
     bool pack_a, pack_panel;
@@ -105,19 +107,43 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     }
 }
 
+/* Of an opened provider. */
+struct native {
+    const struct native_kernels *kernels;
+    struct native_bf16_scratch bf16_scratch;
+};
+
+static gemmlp_status prepare_bf16(struct native *native, const struct gemm_problem *problem,
+                                  void **out, gemmlp_error *error)
+{
+    struct native_plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return gm_fail_memory(error, "a matrix product", sizeof *plan);
+    const gemmlp_status status =
+        gm_native_bf16_prepare(&native->bf16_scratch, problem, &plan->bf16, error);
+    if (status == GEMMLP_OK)
+        *out = plan;
+    else
+        free(plan);
+    return status;
+}
+
 static gemmlp_status prepare(const struct gemm_provider *provider,
                              const struct gemm_problem *problem, void **out, gemmlp_error *error)
 {
+    struct native *native = provider->context;
+    if (problem->precision == GEMM_BF16)
+        return prepare_bf16(native, problem, out, error);
     if (problem->precision != GEMM_F32)
         return gm_fail(error, GEMMLP_UNSUPPORTED,
-                       "native multiplies in f32 only, found a product in f64");
+                       "native multiplies in f32 and bf16 only, found a product in f64");
     const gemmlp_status status = gm_gemm_check_sizes(problem, INT64_MAX, error);
     if (status != GEMMLP_OK)
         return status;
     struct native_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return gm_fail_memory(error, "a matrix product", sizeof *plan);
-    plan->kernels = provider->context;
+    plan->kernels = native->kernels;
     plan->threads = (size_t)omp_get_max_threads();
     choose_blocks(plan, problem);
     size_t bytes = plan->pack_a ? plan->rows * plan->depth * sizeof(float) : 0;
@@ -136,8 +162,10 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
 static void release(void *pointer)
 {
     struct native_plan *plan = pointer;
-    if (plan)
+    if (plan) {
         free(plan->scratch);
+        free(plan->bf16);
+    }
     free(plan);
 }
 
@@ -246,6 +274,10 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
 {
     const struct native_plan *plan = gemm->plan;
     const struct gemm_problem *p = &gemm->problem;
+    if (plan->bf16) {
+        gm_native_bf16_run(plan->bf16, p, alpha, a, b, beta, c, epilogue);
+        return;
+    }
     const struct call call = {gemm, alpha, beta, a, b, c, epilogue};
     const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
     const size_t threads = at_most((size_t)omp_get_max_threads(), plan->threads);
@@ -269,14 +301,29 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
 static gemmlp_status open_native(const char *spec, struct gemm_provider *provider,
                                  gemmlp_error *error)
 {
-    const struct native_kernels *kernels = gm_native_kernels_at(0);
+    struct native *native = calloc(1, sizeof *native);
     (void)spec;
-    (void)error;
+    if (!native)
+        return gm_fail_memory(error, "a provider of matrix products", sizeof *native);
+    native->kernels = gm_native_kernels_at(0);
     snprintf(provider->name, sizeof provider->name, "%s", provider->kind->name);
     snprintf(provider->version, sizeof provider->version, "native (gemmlp %s)", GEMMLP_VERSION);
-    snprintf(provider->kernel, sizeof provider->kernel, "%s", kernels->name);
-    provider->context = (void *)(uintptr_t)kernels;
+    snprintf(provider->kernel, sizeof provider->kernel, "%s", native->kernels->name);
+    provider->context = native;
     return GEMMLP_OK;
+}
+
+static void close_native(struct gemm_provider *provider)
+{
+    struct native *native = provider->context;
+    free(native->bf16_scratch.base);
+    free(native);
+}
+
+static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *error)
+{
+    (void)provider;
+    return gm_native_bf16_check(error);
 }
 
 const struct gemm_kind gm_gemm_native = {
@@ -284,6 +331,8 @@ const struct gemm_kind gm_gemm_native = {
     .description = "gemmlp's own kernels, the epilogue on each block while it is in cache",
     .f32_only = true,
     .open = open_native,
+    .close = close_native,
+    .bf16 = bf16,
     .prepare = prepare,
     .run = run,
     .release = release,

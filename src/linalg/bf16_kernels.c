@@ -1,0 +1,188 @@
+/* bf16_kernels.c: see bf16_kernels.h. The instruction has no other name than its intrinsic: C has no
+ * bf16. */
+#include "linalg/bf16_kernels.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+
+enum { LANES = 16, VECTORS = BF16_COLUMNS / LANES };
+
+/* ---- the product ---- */
+
+GM_INLINE TARGET __m512bh pairs_of(__m512i x)
+{
+    __m512bh pairs;
+    memcpy(&pairs, &x, sizeof pairs);
+    return pairs;
+}
+
+GM_INLINE TARGET void store(const struct bf16_tile *t, float *c, __mmask16 mask, __m512 sum)
+{
+    __m512 value = _mm512_mul_ps(_mm512_set1_ps(t->alpha), sum);
+    if (t->beta != 0)
+        value = _mm512_fmadd_ps(_mm512_set1_ps(t->beta), _mm512_maskz_loadu_ps(mask, c), value);
+    _mm512_mask_storeu_ps(c, mask, value);
+}
+
+/* `rows` is a constant where this is called: sums stay in registers. */
+GM_INLINE TARGET void multiply_rows(const struct bf16_tile *t, const int rows)
+{
+    __m512 sums[BF16_ROWS][VECTORS];
+    for (int i = 0; i < rows; i++) {
+        sums[i][0] = sums[i][1] = _mm512_setzero_ps();
+        if (t->beta != 0) { /* comes from memory while the product is made */
+            GM_PREFETCH(t->c + (size_t)i * t->ldc);
+            GM_PREFETCH(t->c + (size_t)i * t->ldc + LANES);
+        }
+    }
+    const bf16_pair *a = t->a, *b = t->b;
+    for (size_t p = 0; p < t->pairs; p++, a += BF16_ROWS, b += BF16_COLUMNS) {
+        const __m512bh b0 = pairs_of(_mm512_loadu_si512(b));
+        const __m512bh b1 = pairs_of(_mm512_loadu_si512(b + LANES));
+        _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+        {
+            const __m512bh x = pairs_of(_mm512_set1_epi32((int)a[i]));
+            sums[i][0] = _mm512_dpbf16_ps(sums[i][0], x, b0);
+            sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x, b1);
+        }
+    }
+    const uint32_t all = t->columns < BF16_COLUMNS ? (1u << t->columns) - 1 : 0xffffffffu;
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    {
+        float *c = t->c + (size_t)i * t->ldc;
+        store(t, c, (__mmask16)all, sums[i][0]);
+        if (all >> LANES)
+            store(t, c + LANES, (__mmask16)(all >> LANES), sums[i][1]);
+    }
+}
+
+TARGET static void multiply(const struct bf16_tile *t)
+{
+#define ROWS(n)                                                                                    \
+    case n:                                                                                        \
+        multiply_rows(t, n);                                                                       \
+        break;
+    switch (t->rows) {
+        ROWS(1)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4)
+        ROWS(5)
+        ROWS(6)
+        ROWS(7)
+        ROWS(8)
+        ROWS(9)
+        ROWS(10)
+        ROWS(11)
+        ROWS(12)
+        ROWS(13)
+        ROWS(14)
+    }
+#undef ROWS
+}
+
+/* ---- packing ---- */
+
+/* v[i] lane j <-> v[j] lane i, of 16 x 16 pairs. */
+GM_INLINE TARGET void transpose(__m512i v[LANES])
+{
+    __m512i w[LANES];
+    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i += 2)
+    {
+        w[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+        w[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i += 4)
+    {
+        v[i] = _mm512_unpacklo_epi64(w[i], w[i + 2]);
+        v[i + 1] = _mm512_unpackhi_epi64(w[i], w[i + 2]);
+        v[i + 2] = _mm512_unpacklo_epi64(w[i + 1], w[i + 3]);
+        v[i + 3] = _mm512_unpackhi_epi64(w[i + 1], w[i + 3]);
+    }
+    /* Now v[4 g + c] holds columns c, c + 4, c + 8, c + 12 of rows 4 g … 4 g + 3. */
+    _Pragma("GCC unroll 16") for (int c = 0; c < 4; c++)
+    {
+        const __m512i even01 = _mm512_shuffle_i32x4(v[c], v[4 + c], 0x88);
+        const __m512i odd01 = _mm512_shuffle_i32x4(v[c], v[4 + c], 0xdd);
+        const __m512i even23 = _mm512_shuffle_i32x4(v[8 + c], v[12 + c], 0x88);
+        const __m512i odd23 = _mm512_shuffle_i32x4(v[8 + c], v[12 + c], 0xdd);
+        w[c] = _mm512_shuffle_i32x4(even01, even23, 0x88);
+        w[c + 4] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
+        w[c + 8] = _mm512_shuffle_i32x4(even01, even23, 0xdd);
+        w[c + 12] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
+    }
+    memcpy(v, w, sizeof w);
+}
+
+/* Up to 16 rows into 16 of the `width` pairs of each step of k. */
+GM_INLINE TARGET void pack_16(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width,
+                              __mmask16 lanes, bf16_pair *out)
+{
+    for (size_t l = 0; l < k; l += 2 * LANES) {
+        const size_t left = k - l < 2 * LANES ? k - l : 2 * LANES;
+        const __mmask32 mask = (__mmask32)(0xffffffffu >> (2 * LANES - left));
+        __m512i v[LANES];
+        _Pragma("GCC unroll 16") for (size_t i = 0; i < LANES; i++) v[i] =
+            i < count ? _mm512_maskz_loadu_epi16(mask, x + i * ld + l) : _mm512_setzero_si512();
+        transpose(v);
+        for (size_t p = 0; p < (left + 1) / 2; p++)
+            _mm512_mask_storeu_epi32(out + (l / 2 + p) * width, lanes, v[p]);
+    }
+}
+
+TARGET static void pack(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width,
+                        bf16_pair *out)
+{
+    for (size_t i = 0; i < width; i += LANES) {
+        const size_t rows = i < count ? count - i : 0, lanes = width - i < LANES ? width - i : LANES;
+        const __mmask16 mask = (__mmask16)(0xffffu >> (LANES - lanes));
+        if (rows >= LANES)
+            pack_16(x + i * ld, ld, LANES, k, width, mask, out + i);
+        else
+            pack_16(x + i * ld, ld, rows, k, width, mask, out + i);
+    }
+}
+
+/* Two rows of k become one of pairs. */
+TARGET static void pack_across(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width,
+                               bf16_pair *out)
+{
+    static const uint16_t low[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                     8,  40, 9,  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    const __m512i first = _mm512_loadu_si512(low);
+    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(LANES));
+    const __mmask32 mask = (__mmask32)(0xffffffffu >> (32 - count));
+    const size_t lanes = width < LANES ? width : LANES;
+    const __mmask16 store_mask = (__mmask16)(0xffffu >> (LANES - lanes));
+    for (size_t l = 0; l < k; l += 2, out += width) {
+        const __m512i even = _mm512_maskz_loadu_epi16(mask, x + l * ld);
+        const __m512i odd = l + 1 < k ? _mm512_maskz_loadu_epi16(mask, x + (l + 1) * ld)
+                                      : _mm512_setzero_si512();
+        _mm512_mask_storeu_epi32(out, store_mask, _mm512_permutex2var_epi16(even, first, odd));
+        if (width > LANES)
+            _mm512_storeu_si512(out + LANES, _mm512_permutex2var_epi16(even, second, odd));
+    }
+}
+
+static bool has_avx512_bf16(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+static const struct bf16_kernels avx512 = {"AVX512_BF16", has_avx512_bf16, multiply, pack,
+                                           pack_across};
+
+const struct bf16_kernels *gm_bf16_kernels(void)
+{
+    return avx512.supported() ? &avx512 : NULL;
+}
+#else
+const struct bf16_kernels *gm_bf16_kernels(void)
+{
+    return NULL;
+}
+#endif

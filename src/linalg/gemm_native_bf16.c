@@ -1,0 +1,230 @@
+/* gemm_native_bf16.c: gemmlp's own matrix products in bf16: see gemm_native_bf16.h.
+ *
+ *   all of A is packed (bf16_kernels.h), by all threads, into scratch that they share
+ *   C is cut into blocks of rows x strips of columns, which the threads take one after the other:
+ *     for each block of k
+ *       a strip of B is packed                 (L2)
+ *       for each tile of A                     (L1)
+ *         for each panel of the strip          the kernel; C is in L2
+ *     the epilogue, on what is still in L2
+ *
+ * Each element of C is summed in one order however C is cut, and whoever takes a block: the bits are
+ * the same on any number of threads. */
+#define _POSIX_C_SOURCE 200809L
+#include "linalg/gemm_native_bf16.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+#include "core/checked.h"
+#include "linalg/bf16_kernels.h"
+
+enum {
+    DEPTH = 512,        /* of a block of k: a tile of A is half of L1 */
+    STRIP = 128,        /* columns */
+    BLOCK_ROWS = 504,   /* with a strip of C, of B and the A that goes with it: half of L2 */
+    STRIP_PAIRS = STRIP * (DEPTH / 2),
+    PAGE = 4096
+};
+/* Below this a second thread takes longer to wake than it saves. */
+static const double SERIAL_FLOP = 1e6;
+
+struct plan {
+    const struct bf16_kernels *kernels;
+    struct native_bf16_scratch *scratch; /* packed A, then a strip of B for each thread */
+    size_t depth, depth_blocks;          /* of a block of k, even */
+    size_t tiles, tile_pairs;            /* of A, all of k */
+    size_t rows, row_blocks;             /* of a block of C: whole tiles */
+    size_t strips;
+    size_t b_at; /* in the scratch */
+    size_t threads;
+};
+
+/* ---- the plan ---- */
+
+static size_t divide_up(size_t n, size_t by)
+{
+    return (n + by - 1) / by;
+}
+
+static size_t at_most(size_t n, size_t limit)
+{
+    return n < limit ? n : limit;
+}
+
+gemmlp_status gm_native_bf16_check(gemmlp_error *error)
+{
+    return gm_bf16_kernels() ? GEMMLP_OK
+                             : gm_fail(error, GEMMLP_UNSUPPORTED,
+                                       "bf16 needs a CPU with AVX512_BF16 (or, by oneDNN, AMX), "
+                                       "which this one has not");
+}
+
+static gemmlp_status grow(struct native_bf16_scratch *scratch, size_t bytes, gemmlp_error *error)
+{
+    void *base = NULL;
+    if (bytes <= scratch->bytes)
+        return GEMMLP_OK;
+    if (posix_memalign(&base, PAGE, bytes) != 0)
+        return gm_fail_memory(error, "the scratch of a matrix product in bf16", bytes);
+    free(scratch->base);
+    *scratch = (struct native_bf16_scratch){base, bytes};
+    return GEMMLP_OK;
+}
+
+gemmlp_status gm_native_bf16_prepare(struct native_bf16_scratch *scratch,
+                                     const struct gemm_problem *p, void **out, gemmlp_error *error)
+{
+    gemmlp_status status = gm_gemm_check_sizes(p, INT64_MAX / 64, error);
+    if (status != GEMMLP_OK)
+        return status;
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return gm_fail_memory(error, "a matrix product", sizeof *plan);
+    plan->kernels = gm_bf16_kernels();
+    plan->scratch = scratch;
+    plan->threads = (size_t)omp_get_max_threads();
+    plan->depth_blocks = divide_up(p->k, DEPTH);
+    plan->depth = divide_up(divide_up(p->k, plan->depth_blocks), 2) * 2;
+    plan->tiles = divide_up(p->m, BF16_ROWS);
+    plan->tile_pairs = divide_up(p->k, 2) * BF16_ROWS;
+    plan->row_blocks = divide_up(p->m, BLOCK_ROWS);
+    plan->rows = divide_up(plan->tiles, plan->row_blocks) * BF16_ROWS;
+    plan->strips = divide_up(p->n, STRIP);
+    size_t bytes, b_bytes;
+    if (!gm_mul(plan->tiles, plan->tile_pairs, &bytes) ||
+        !gm_mul(bytes, sizeof(bf16_pair), &bytes) || !gm_add(bytes, PAGE, &plan->b_at) ||
+        !gm_mul(plan->threads, STRIP_PAIRS * sizeof(bf16_pair), &b_bytes) ||
+        !gm_add(plan->b_at, b_bytes, &bytes)) {
+        free(plan);
+        return gm_fail_memory(error, "the scratch of a matrix product in bf16", bytes);
+    }
+    plan->b_at = plan->b_at / PAGE * PAGE;
+    status = grow(scratch, bytes, error);
+    if (status != GEMMLP_OK) {
+        free(plan);
+        return status;
+    }
+    *out = plan;
+    return GEMMLP_OK;
+}
+
+/* ---- packing ---- */
+
+struct call {
+    const struct gemm_problem *problem;
+    const struct plan *plan;
+    float alpha, beta;
+    const gm_bf16 *a, *b;
+    float *c;
+    const struct gemm_epilogue *epilogue;
+    size_t next; /* block of C that nobody has taken */
+};
+
+static bf16_pair *tile_of(const struct plan *plan, size_t tile)
+{
+    return (bf16_pair *)(void *)plan->scratch->base + tile * plan->tile_pairs;
+}
+
+static void pack_tiles(const struct call *call, size_t first, size_t last)
+{
+    const struct gemm_problem *p = call->problem;
+    const struct plan *plan = call->plan;
+    for (size_t tile = first; tile < last; tile++) {
+        const size_t row = tile * BF16_ROWS, rows = at_most(p->m - row, BF16_ROWS);
+        bf16_pair *out = tile_of(plan, tile);
+        if (p->transpose_a)
+            plan->kernels->pack_across(call->a + row, p->lda, rows, p->k, BF16_ROWS, out);
+        else
+            plan->kernels->pack(call->a + row * p->lda, p->lda, rows, p->k, BF16_ROWS, out);
+    }
+}
+
+/* Columns `column` …, k `l` …, as panels that lie one after the other. */
+static void pack_strip(const struct call *call, size_t column, size_t columns, size_t l,
+                       size_t depth, bf16_pair *out)
+{
+    const struct gemm_problem *p = call->problem;
+    const struct bf16_kernels *kernels = call->plan->kernels;
+    for (size_t j = 0; j < columns; j += BF16_COLUMNS) {
+        const size_t n = at_most(columns - j, BF16_COLUMNS);
+        if (p->transpose_b)
+            kernels->pack(call->b + (column + j) * p->ldb + l, p->ldb, n, depth, BF16_COLUMNS, out);
+        else
+            kernels->pack_across(call->b + l * p->ldb + column + j, p->ldb, n, depth, BF16_COLUMNS,
+                                 out);
+        out += divide_up(depth, 2) * BF16_COLUMNS;
+    }
+}
+
+/* ---- blocks of C ---- */
+
+static void multiply_block(const struct call *call, size_t index, bf16_pair *strip)
+{
+    const struct gemm_problem *p = call->problem;
+    const struct plan *plan = call->plan;
+    const size_t row = index % plan->row_blocks * plan->rows;
+    const size_t column = index / plan->row_blocks * STRIP;
+    if (row >= p->m)
+        return;
+    const size_t rows = at_most(p->m - row, plan->rows), columns = at_most(p->n - column, STRIP);
+    float *c = call->c + row * p->ldc + column;
+    for (size_t l = 0; l < p->k; l += plan->depth) {
+        const size_t depth = at_most(p->k - l, plan->depth), pairs = divide_up(depth, 2);
+        pack_strip(call, column, columns, l, depth, strip);
+        for (size_t i = 0; i < rows; i += BF16_ROWS)
+            for (size_t j = 0; j < columns; j += BF16_COLUMNS) {
+                const struct bf16_tile tile = {
+                    .pairs = pairs,
+                    .a = tile_of(plan, (row + i) / BF16_ROWS) + l / 2 * BF16_ROWS,
+                    .b = strip + j * pairs,
+                    .alpha = call->alpha,
+                    .beta = l == 0 ? call->beta : 1,
+                    .c = c + i * p->ldc + j,
+                    .ldc = p->ldc,
+                    .rows = at_most(rows - i, BF16_ROWS),
+                    .columns = at_most(columns - j, BF16_COLUMNS)};
+                plan->kernels->multiply(&tile);
+            }
+    }
+    if (call->epilogue) {
+        const struct gemm_tile done = {c, p->ldc, row, column, rows, columns};
+        call->epilogue->apply(call->epilogue->context, &done);
+    }
+}
+
+static void multiply_blocks(struct call *call, size_t thread)
+{
+    const struct plan *plan = call->plan;
+    bf16_pair *strip = (bf16_pair *)(void *)(plan->scratch->base + plan->b_at) + thread * STRIP_PAIRS;
+    for (;;) {
+        size_t index;
+#pragma omp atomic capture
+        index = call->next++;
+        if (index >= plan->strips * plan->row_blocks)
+            return;
+        multiply_block(call, index, strip);
+    }
+}
+
+void gm_native_bf16_run(const void *prepared, const struct gemm_problem *p, double alpha,
+                        const void *a, const void *b, double beta, void *c,
+                        const struct gemm_epilogue *epilogue)
+{
+    const struct plan *plan = prepared;
+    struct call call = {p, plan, (float)alpha, (float)beta, a, b, c, epilogue, 0};
+    const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
+    const size_t threads = at_most((size_t)omp_get_max_threads(), plan->threads);
+    if (threads == 1 || flop < SERIAL_FLOP) {
+        pack_tiles(&call, 0, plan->tiles);
+        multiply_blocks(&call, 0);
+        return;
+    }
+#pragma omp parallel num_threads((int)threads)
+    {
+        const size_t team = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
+        pack_tiles(&call, plan->tiles * thread / team, plan->tiles * (thread + 1) / team);
+#pragma omp barrier
+        multiply_blocks(&call, thread);
+    }
+}

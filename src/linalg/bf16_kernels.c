@@ -18,24 +18,41 @@ GM_INLINE TARGET __m512bh pairs_of(__m512i x)
     return pairs;
 }
 
-GM_INLINE TARGET void store(const struct bf16_tile *t, float *c, __mmask16 mask, __m512 sum)
+/* Sums of one row into C. */
+GM_INLINE TARGET void store(float *c, __mmask16 mask, __m512 alpha, __m512 beta, bool added,
+                            __m512 sum)
 {
-    __m512 value = _mm512_mul_ps(_mm512_set1_ps(t->alpha), sum);
-    if (t->beta != 0)
-        value = _mm512_fmadd_ps(_mm512_set1_ps(t->beta), _mm512_maskz_loadu_ps(mask, c), value);
+    __m512 value = _mm512_mul_ps(alpha, sum);
+    if (added)
+        value = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mask, c), value);
     _mm512_mask_storeu_ps(c, mask, value);
+}
+
+GM_INLINE TARGET void store_rows(const struct bf16_tile *t, const int rows, const bool whole,
+                                 const bool added, __m512 alpha, __m512 beta,
+                                 __m512 sums[BF16_ROWS][VECTORS])
+{
+    const uint32_t mask = whole ? 0xffffffffu : (1u << t->columns) - 1;
+    float *c = t->c;
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++, c += t->ldc)
+    {
+        store(c, (__mmask16)mask, alpha, beta, added, sums[i][0]);
+        if (mask >> LANES)
+            store(c + LANES, (__mmask16)(mask >> LANES), alpha, beta, added, sums[i][1]);
+    }
 }
 
 /* `rows` is a constant where this is called: sums stay in registers. */
 GM_INLINE TARGET void multiply_rows(const struct bf16_tile *t, const int rows)
 {
     __m512 sums[BF16_ROWS][VECTORS];
-    for (int i = 0; i < rows; i++) {
+    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
+    {
         sums[i][0] = sums[i][1] = _mm512_setzero_ps();
-        if (t->beta != 0) { /* comes from memory while the product is made */
-            GM_PREFETCH(t->c + (size_t)i * t->ldc);
-            GM_PREFETCH(t->c + (size_t)i * t->ldc + LANES);
-        }
+        /* It comes from memory while the product is made. */
+        GM_PREFETCH(t->c + (size_t)i * t->ldc);
+        GM_PREFETCH(t->c + (size_t)i * t->ldc + LANES);
+        GM_PREFETCH(t->c + (size_t)i * t->ldc + BF16_COLUMNS - 1);
     }
     const bf16_pair *a = t->a, *b = t->b;
     for (size_t p = 0; p < t->pairs; p++, a += BF16_ROWS, b += BF16_COLUMNS) {
@@ -48,14 +65,13 @@ GM_INLINE TARGET void multiply_rows(const struct bf16_tile *t, const int rows)
             sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x, b1);
         }
     }
-    const uint32_t all = t->columns < BF16_COLUMNS ? (1u << t->columns) - 1 : 0xffffffffu;
-    _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
-    {
-        float *c = t->c + (size_t)i * t->ldc;
-        store(t, c, (__mmask16)all, sums[i][0]);
-        if (all >> LANES)
-            store(t, c + LANES, (__mmask16)(all >> LANES), sums[i][1]);
-    }
+    const __m512 alpha = _mm512_set1_ps(t->alpha), beta = _mm512_set1_ps(t->beta);
+    if (t->columns == BF16_COLUMNS && t->beta == 0)
+        store_rows(t, rows, true, false, alpha, beta, sums);
+    else if (t->columns == BF16_COLUMNS)
+        store_rows(t, rows, true, true, alpha, beta, sums);
+    else
+        store_rows(t, rows, false, t->beta != 0, alpha, beta, sums);
 }
 
 TARGET static void multiply(const struct bf16_tile *t)
@@ -146,23 +162,35 @@ TARGET static void pack(const gm_bf16 *x, size_t ld, size_t count, size_t k, siz
 }
 
 /* Two rows of k become one of pairs. */
-TARGET static void pack_across(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width,
-                               bf16_pair *out)
+GM_INLINE TARGET void pair_rows(const gm_bf16 *even, const gm_bf16 *odd, size_t count, size_t width,
+                                bf16_pair *out)
 {
-    static const uint16_t low[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                     8,  40, 9,  41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-    const __m512i first = _mm512_loadu_si512(low);
-    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(LANES));
+    static const uint16_t order[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
+                                       37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+                                       11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    const __m512i low = _mm512_loadu_si512(order);
     const __mmask32 mask = (__mmask32)(0xffffffffu >> (32 - count));
-    const size_t lanes = width < LANES ? width : LANES;
-    const __mmask16 store_mask = (__mmask16)(0xffffu >> (LANES - lanes));
+    const __m512i first = _mm512_maskz_loadu_epi16(mask, even);
+    const __m512i second = odd ? _mm512_maskz_loadu_epi16(mask, odd) : _mm512_setzero_si512();
+    const __m512i pairs = _mm512_permutex2var_epi16(first, low, second);
+    if (width < LANES) {
+        _mm512_mask_storeu_epi32(out, (__mmask16)(0xffffu >> (LANES - width)), pairs);
+        return;
+    }
+    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(LANES));
+    _mm512_storeu_si512(out, pairs);
+    _mm512_storeu_si512(out + LANES, _mm512_permutex2var_epi16(first, high, second));
+}
+
+TARGET static void pack_across(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width,
+                               size_t panel, bf16_pair *out)
+{
     for (size_t l = 0; l < k; l += 2, out += width) {
-        const __m512i even = _mm512_maskz_loadu_epi16(mask, x + l * ld);
-        const __m512i odd = l + 1 < k ? _mm512_maskz_loadu_epi16(mask, x + (l + 1) * ld)
-                                      : _mm512_setzero_si512();
-        _mm512_mask_storeu_epi32(out, store_mask, _mm512_permutex2var_epi16(even, first, odd));
-        if (width > LANES)
-            _mm512_storeu_si512(out + LANES, _mm512_permutex2var_epi16(even, second, odd));
+        const gm_bf16 *even = x + l * ld;
+        bf16_pair *to = out;
+        for (size_t j = 0; j < count; j += width, to += panel)
+            pair_rows(even + j, l + 1 < k ? even + ld + j : NULL, count - j < width ? count - j : width,
+                      width, to);
     }
 }
 

@@ -31,11 +31,13 @@ struct bf16_kernels {
     const char *name; /* of the instruction set */
     bool (*supported)(void);
     void (*multiply)(const struct bf16_tile *tile);
-    /* Packs `count` <= width rows, of k elements that lie together, `ld` from one to the next, or,
-     * across, so many columns of k rows. width: BF16_ROWS, or BF16_COLUMNS. */
+    /* Packs `count` <= width rows, of k elements that lie together, `ld` from one to the next.
+     * width: BF16_ROWS, or BF16_COLUMNS. */
     void (*pack)(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width, bf16_pair *out);
+    /* The same of columns, each row of k elements `ld` from the next; any number of them, in panels
+     * of `width` that are `panel` pairs apart. */
     void (*pack_across)(const gm_bf16 *x, size_t ld, size_t count, size_t k, size_t width,
-                        bf16_pair *out);
+                        size_t panel, bf16_pair *out);
 };
 
 /* NULL: this processor multiplies no bf16, or the kernels for it are not written. */

@@ -24,6 +24,7 @@ enum {
     STRIP = 128,        /* columns */
     BLOCK_ROWS = 504,   /* with a strip of C, of B and the A that goes with it: half of L2 */
     STRIP_PAIRS = STRIP * (DEPTH / 2),
+    LINE = 64,
     PAGE = 4096
 };
 /* Below this a second thread takes longer to wake than it saves. */
@@ -134,76 +135,124 @@ static void pack_tiles(const struct call *call, size_t first, size_t last)
         const size_t row = tile * BF16_ROWS, rows = at_most(p->m - row, BF16_ROWS);
         bf16_pair *out = tile_of(plan, tile);
         if (p->transpose_a)
-            plan->kernels->pack_across(call->a + row, p->lda, rows, p->k, BF16_ROWS, out);
+            plan->kernels->pack_across(call->a + row, p->lda, rows, p->k, BF16_ROWS, 0, out);
         else
             plan->kernels->pack(call->a + row * p->lda, p->lda, rows, p->k, BF16_ROWS, out);
     }
 }
 
-/* Columns `column` …, k `l` …, as panels that lie one after the other. */
-static void pack_strip(const struct call *call, size_t column, size_t columns, size_t l,
-                       size_t depth, bf16_pair *out)
+/* A block of k of a strip of B. */
+struct piece {
+    size_t column, columns, l, depth;
+};
+
+/* As panels that lie one after the other. */
+static void pack_piece(const struct call *call, const struct piece *at, bf16_pair *out)
 {
     const struct gemm_problem *p = call->problem;
     const struct bf16_kernels *kernels = call->plan->kernels;
-    for (size_t j = 0; j < columns; j += BF16_COLUMNS) {
-        const size_t n = at_most(columns - j, BF16_COLUMNS);
-        if (p->transpose_b)
-            kernels->pack(call->b + (column + j) * p->ldb + l, p->ldb, n, depth, BF16_COLUMNS, out);
-        else
-            kernels->pack_across(call->b + l * p->ldb + column + j, p->ldb, n, depth, BF16_COLUMNS,
-                                 out);
-        out += divide_up(depth, 2) * BF16_COLUMNS;
+    const size_t panel = divide_up(at->depth, 2) * BF16_COLUMNS;
+    if (!p->transpose_b) {
+        kernels->pack_across(call->b + at->l * p->ldb + at->column, p->ldb, at->columns, at->depth,
+                             BF16_COLUMNS, panel, out);
+        return;
     }
+    for (size_t j = 0; j < at->columns; j += BF16_COLUMNS, out += panel)
+        kernels->pack(call->b + (at->column + j) * p->ldb + at->l, p->ldb,
+                      at_most(at->columns - j, BF16_COLUMNS), at->depth, BF16_COLUMNS, out);
+}
+
+/* Share `part` of `parts` of a piece on its way to L2 while the one before it is multiplied. */
+static void prefetch_piece(const struct call *call, const struct piece *at, size_t part,
+                           size_t parts)
+{
+    const struct gemm_problem *p = call->problem;
+    const bool t = p->transpose_b;
+    const gm_bf16 *b = call->b + (t ? at->column * p->ldb + at->l : at->l * p->ldb + at->column);
+    const size_t rows = t ? at->columns : at->depth, width = t ? at->depth : at->columns;
+    for (size_t i = rows * part / parts; i < rows * (part + 1) / parts; i++)
+        for (size_t j = 0; j < width; j += LINE / sizeof *b)
+            GM_PREFETCH_L2(b + i * p->ldb + j);
 }
 
 /* ---- blocks of C ---- */
 
-static void multiply_block(const struct call *call, size_t index, bf16_pair *strip)
+/* Where block `index` of C lies, and its first piece of B; false: there is no such block. */
+static bool block_at(const struct call *call, size_t index, struct gemm_tile *block,
+                     struct piece *piece)
 {
     const struct gemm_problem *p = call->problem;
     const struct plan *plan = call->plan;
     const size_t row = index % plan->row_blocks * plan->rows;
     const size_t column = index / plan->row_blocks * STRIP;
-    if (row >= p->m)
-        return;
-    const size_t rows = at_most(p->m - row, plan->rows), columns = at_most(p->n - column, STRIP);
-    float *c = call->c + row * p->ldc + column;
-    for (size_t l = 0; l < p->k; l += plan->depth) {
-        const size_t depth = at_most(p->k - l, plan->depth), pairs = divide_up(depth, 2);
-        pack_strip(call, column, columns, l, depth, strip);
-        for (size_t i = 0; i < rows; i += BF16_ROWS)
-            for (size_t j = 0; j < columns; j += BF16_COLUMNS) {
-                const struct bf16_tile tile = {
-                    .pairs = pairs,
-                    .a = tile_of(plan, (row + i) / BF16_ROWS) + l / 2 * BF16_ROWS,
-                    .b = strip + j * pairs,
-                    .alpha = call->alpha,
-                    .beta = l == 0 ? call->beta : 1,
-                    .c = c + i * p->ldc + j,
-                    .ldc = p->ldc,
-                    .rows = at_most(rows - i, BF16_ROWS),
-                    .columns = at_most(columns - j, BF16_COLUMNS)};
-                plan->kernels->multiply(&tile);
-            }
+    if (index >= plan->strips * plan->row_blocks)
+        return false;
+    *block = (struct gemm_tile){call->c + row * p->ldc + column,
+                                p->ldc,
+                                row,
+                                column,
+                                at_most(p->m - row, plan->rows),
+                                at_most(p->n - column, STRIP)};
+    *piece = (struct piece){column, block->columns, 0, at_most(p->k, plan->depth)};
+    return true;
+}
+
+static void multiply_piece(const struct call *call, const struct gemm_tile *block,
+                           const struct piece *piece, const struct piece *next, bf16_pair *strip)
+{
+    const struct plan *plan = call->plan;
+    const size_t pairs = divide_up(piece->depth, 2), tiles = divide_up(block->rows, BF16_ROWS);
+    struct bf16_tile tile = {.pairs = pairs,
+                             .alpha = call->alpha,
+                             .beta = piece->l == 0 ? call->beta : 1,
+                             .ldc = block->ldc};
+    pack_piece(call, piece, strip);
+    for (size_t i = 0; i < tiles; i++) {
+        const size_t row = i * BF16_ROWS;
+        tile.a = tile_of(plan, block->row / BF16_ROWS + i) + piece->l / 2 * BF16_ROWS;
+        tile.rows = at_most(block->rows - row, BF16_ROWS);
+        for (size_t j = 0; j < block->columns; j += BF16_COLUMNS) {
+            tile.b = strip + j * pairs;
+            tile.c = (float *)block->c + row * block->ldc + j;
+            tile.columns = at_most(block->columns - j, BF16_COLUMNS);
+            plan->kernels->multiply(&tile);
+        }
+        if (next)
+            prefetch_piece(call, next, i, tiles);
     }
-    if (call->epilogue) {
-        const struct gemm_tile done = {c, p->ldc, row, column, rows, columns};
-        call->epilogue->apply(call->epilogue->context, &done);
-    }
+}
+
+static size_t take_block(struct call *call)
+{
+    size_t index;
+#pragma omp atomic capture
+    index = call->next++;
+    return index;
 }
 
 static void multiply_blocks(struct call *call, size_t thread)
 {
     const struct plan *plan = call->plan;
-    bf16_pair *strip = (bf16_pair *)(void *)(plan->scratch->base + plan->b_at) + thread * STRIP_PAIRS;
-    for (;;) {
-        size_t index;
-#pragma omp atomic capture
-        index = call->next++;
-        if (index >= plan->strips * plan->row_blocks)
-            return;
-        multiply_block(call, index, strip);
+    const size_t k = call->problem->k;
+    bf16_pair *strip =
+        (bf16_pair *)(void *)(plan->scratch->base + plan->b_at) + thread * STRIP_PAIRS;
+    struct gemm_tile block, next_block;
+    struct piece piece, next;
+    bool more = block_at(call, take_block(call), &block, &piece);
+    while (more) {
+        next = piece;
+        next.l += plan->depth;
+        const bool last = next.l >= k;
+        if (last)
+            more = block_at(call, take_block(call), &next_block, &next);
+        else
+            next.depth = at_most(k - next.l, plan->depth);
+        multiply_piece(call, &block, &piece, more ? &next : NULL, strip);
+        if (last && call->epilogue)
+            call->epilogue->apply(call->epilogue->context, &block);
+        if (last)
+            block = next_block;
+        piece = next;
     }
 }
 

@@ -110,7 +110,7 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
 /* Of an opened provider. */
 struct native {
     const struct native_kernels *kernels;
-    struct native_bf16_scratch bf16_scratch;
+    struct arena bf16_scratch;
 };
 
 static gemmlp_status prepare_bf16(struct native *native, const struct gemm_problem *problem,
@@ -316,7 +316,7 @@ static gemmlp_status open_native(const char *spec, struct gemm_provider *provide
 static void close_native(struct gemm_provider *provider)
 {
     struct native *native = provider->context;
-    free(native->bf16_scratch.base);
+    gm_arena_free(&native->bf16_scratch);
     free(native);
 }
 

@@ -10,7 +10,6 @@
  *
  * Each element of C is summed in one order however C is cut, and whoever takes a block: the bits are
  * the same on any number of threads. */
-#define _POSIX_C_SOURCE 200809L
 #include "linalg/gemm_native_bf16.h"
 
 #include <omp.h>
@@ -32,7 +31,7 @@ static const double SERIAL_FLOP = 1e6;
 
 struct plan {
     const struct bf16_kernels *kernels;
-    struct native_bf16_scratch *scratch; /* packed A, then a strip of B for each thread */
+    struct arena *scratch; /* packed A, then a strip of B for each thread */
     size_t depth, depth_blocks;          /* of a block of k, even */
     size_t tiles, tile_pairs;            /* of A, all of k */
     size_t rows, row_blocks;             /* of a block of C: whole tiles */
@@ -61,19 +60,22 @@ gemmlp_status gm_native_bf16_check(gemmlp_error *error)
                                        "which this one has not");
 }
 
-static gemmlp_status grow(struct native_bf16_scratch *scratch, size_t bytes, gemmlp_error *error)
+static gemmlp_status grow(struct arena *scratch, size_t bytes, gemmlp_error *error)
 {
-    void *base = NULL;
-    if (bytes <= scratch->bytes)
+    struct arena larger = {0};
+    if (bytes <= scratch->capacity)
         return GEMMLP_OK;
-    if (posix_memalign(&base, PAGE, bytes) != 0)
-        return gm_fail_memory(error, "the scratch of a matrix product in bf16", bytes);
-    free(scratch->base);
-    *scratch = (struct native_bf16_scratch){base, bytes};
+    gm_arena_take(&larger, bytes, 1);
+    const gemmlp_status status =
+        gm_arena_allocate(&larger, "the scratch of a matrix product in bf16", error);
+    if (status != GEMMLP_OK)
+        return status;
+    gm_arena_free(scratch);
+    *scratch = larger;
     return GEMMLP_OK;
 }
 
-gemmlp_status gm_native_bf16_prepare(struct native_bf16_scratch *scratch,
+gemmlp_status gm_native_bf16_prepare(struct arena *scratch,
                                      const struct gemm_problem *p, void **out, gemmlp_error *error)
 {
     gemmlp_status status = gm_gemm_check_sizes(p, INT64_MAX / 64, error);

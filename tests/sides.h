@@ -113,7 +113,9 @@ struct side {
     size_t steps;
 };
 
-static inline void side_create(struct side *side, size_t net, const gemmlp_training *training)
+/* provider NULL: the automatic one. */
+static inline void side_create_for(struct side *side, size_t net, const gemmlp_training *training,
+                                   const char *provider, enum pass_purpose purpose)
 {
     gemmlp_layer layers[MAX_LAYERS];
     gemmlp_network network = {.n_in = N_IN,
@@ -133,13 +135,22 @@ static inline void side_create(struct side *side, size_t net, const gemmlp_train
     assert_int_equal(gm_network_resolve(&network, NULL, &side->network, &error), GEMMLP_OK);
     assert_int_equal(model_create(&side->network.spec, &side->model, &error), GEMMLP_OK);
     assert_int_equal(model_initialise(side->model, &error), GEMMLP_OK);
-    assert_int_equal(gm_gemm_open(NULL, &side->provider, &error), GEMMLP_OK);
-    assert_int_equal(pass_create(side->model, side->provider, PASS_TRAIN, BATCH, EXAMPLES % BATCH,
+    assert_int_equal(gm_gemm_open(provider, &side->provider, &error), GEMMLP_OK);
+    if (purpose == PASS_TRAIN_BF16) {
+        assert_int_equal(model_halve(side->model, &error), GEMMLP_OK);
+        model_round(side->model);
+    }
+    assert_int_equal(pass_create(side->model, side->provider, purpose, BATCH, EXAMPLES % BATCH,
                                  &side->pass, &error),
                      GEMMLP_OK);
     side->step.pass = side->pass;
     assert_int_equal(optimizer_create(side->model, training, &side->step.optimizer, &error),
                      GEMMLP_OK);
+}
+
+static inline void side_create(struct side *side, size_t net, const gemmlp_training *training)
+{
+    side_create_for(side, net, training, NULL, PASS_TRAIN);
 }
 
 static inline void side_free(struct side *side)
@@ -167,7 +178,8 @@ static inline struct reference_f64 *reference_of(const struct side *side,
                                    .l1 = training->l1,
                                    .l2 = training->l2,
                                    .weight_decay = training->weight_decay,
-                                   .clip_norm = training->clip_norm};
+                                   .clip_norm = training->clip_norm,
+                                   .bf16 = side->pass->x16 != NULL};
     for (size_t l = 0; l < model->layer_count; l++) {
         s.sizes[l + 1] = model->layers[l].n_out;
         s.activations[l] = side->network.layers[l].activation;
@@ -226,7 +238,11 @@ static inline double side_step(struct side *side, const struct examples *e, doub
     const size_t first = side->steps % 4 * BATCH, rows = rows_of(side->steps);
     pass_set_rows(side->pass, rows);
     for (size_t i = 0; i < rows * N_IN; i++) {
-        side->pass->x[i] = (real)e->x[first * N_IN + i];
+        const real x = (real)e->x[first * N_IN + i];
+        if (side->pass->x16)
+            real_to_bf16(1, &x, side->pass->x16 + i);
+        else
+            side->pass->x[i] = x;
     }
     for (size_t i = 0; i < rows * e->outputs; i++) {
         side->pass->y[i] = (real)e->y[first * e->outputs + i];

@@ -35,7 +35,7 @@ test_usage() {
     refuses "bench: a step's option in backends" 2 "--optimizer: .*expected --measure step" bench backends --optimizer sgd
     refuses "bench: another suite's option" 2 "--target: bench step has no use.*accuracy" bench step --target 0.9
     refuses "bench: two formats" 2 "--json: expected no --format csv" bench gemm --json --format csv
-    refuses "bench: step in double" 2 "f32 only" bench step --precision f64
+    refuses "bench: step in double" 2 "f32 and bf16 only" bench step --precision f64
     refuses "bench: no data" 2 "--data is missing" bench accuracy
     refuses "bench: plot to a text" 2 "svg.*png" bench gemm --m 2 --n 2 --k 2 --plot picture.txt
     refuses "bench: no old report" 3 "none.json" bench gemm --m 2 --n 2 --k 2 --compare none.json
@@ -81,6 +81,10 @@ test_gemm() {
     one case "NT 5x6x7"
     run "bench gemm: f64" 0 bench gemm --m 33 --n 17 --k 65 --operation TT --precision f64 -r 2 --threads 1 --format jsonl
     says out '"precision":"f64"'
+    says out '"verified":true'
+    run "bench gemm: bf16" 0 bench gemm --m 33 --n 17 --k 65 --operation TN --precision bf16 --provider reference -r 2 \
+        --threads 1 --format jsonl
+    says out '"precision":"bf16"'
     says out '"verified":true'
     run "bench gemm: csv" 0 bench gemm --m 5 --n 6 --k 7 -r 2 --threads 1 --format csv
     [ "$(wc -l <out)" -eq 2 ]

@@ -171,7 +171,9 @@ test_usage() {
         train --data data --task classif
     refuses "too many activations" 2 '--activation: 3 values for 2 hidden layers' \
         train --data data --hidden 4,4 --activation relu,tanh,relu
-    refuses "bf16" 2 'this version computes in f32' train --data data --precision bf16
+    refuses "an unknown precision" 2 "--precision: unknown precision 'bf15'; did you mean 'bf16'\? valid: f32, bf16" \
+        train --data data --precision bf15
+    refuses "bf16 in gradcheck" 2 'precision' gradcheck --hidden 3 --precision bf16
     refuses "patience alone" 2 '--patience: needs --valid' train --data data --patience 3
     refuses "--valid 1.5" 2 'a fraction between 0 and 1' train --data data --valid 1.5
     refuses "--valid 10%" 2 "found '10%'; a tenth is written 0\.1" train --data data --valid 10%

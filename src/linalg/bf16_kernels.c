@@ -152,7 +152,8 @@ TARGET static void pack(const gm_bf16 *x, size_t ld, size_t count, size_t k, siz
                         bf16_pair *out)
 {
     for (size_t i = 0; i < width; i += LANES) {
-        const size_t rows = i < count ? count - i : 0, lanes = width - i < LANES ? width - i : LANES;
+        const size_t rows = i < count ? count - i : 0,
+                     lanes = width - i < LANES ? width - i : LANES;
         const __mmask16 mask = (__mmask16)(0xffffu >> (LANES - lanes));
         if (rows >= LANES)
             pack_16(x + i * ld, ld, LANES, k, width, mask, out + i);
@@ -189,8 +190,8 @@ TARGET static void pack_across(const gm_bf16 *x, size_t ld, size_t count, size_t
         const gm_bf16 *even = x + l * ld;
         bf16_pair *to = out;
         for (size_t j = 0; j < count; j += width, to += panel)
-            pair_rows(even + j, l + 1 < k ? even + ld + j : NULL, count - j < width ? count - j : width,
-                      width, to);
+            pair_rows(even + j, l + 1 < k ? even + ld + j : NULL,
+                      count - j < width ? count - j : width, width, to);
     }
 }
 

@@ -19,9 +19,9 @@
 #include "linalg/bf16_kernels.h"
 
 enum {
-    DEPTH = 512,        /* of a block of k: a tile of A is half of L1 */
-    STRIP = 128,        /* columns */
-    BLOCK_ROWS = 504,   /* with a strip of C, of B and the A that goes with it: half of L2 */
+    DEPTH = 512,      /* of a block of k: a tile of A is half of L1 */
+    STRIP = 128,      /* columns */
+    BLOCK_ROWS = 504, /* with a strip of C, of B and the A that goes with it: half of L2 */
     STRIP_PAIRS = STRIP * (DEPTH / 2),
     LINE = 64,
     PAGE = 4096
@@ -31,10 +31,10 @@ static const double SERIAL_FLOP = 1e6;
 
 struct plan {
     const struct bf16_kernels *kernels;
-    struct arena *scratch; /* packed A, then a strip of B for each thread */
-    size_t depth, depth_blocks;          /* of a block of k, even */
-    size_t tiles, tile_pairs;            /* of A, all of k */
-    size_t rows, row_blocks;             /* of a block of C: whole tiles */
+    struct arena *scratch;      /* packed A, then a strip of B for each thread */
+    size_t depth, depth_blocks; /* of a block of k, even */
+    size_t tiles, tile_pairs;   /* of A, all of k */
+    size_t rows, row_blocks;    /* of a block of C: whole tiles */
     size_t strips;
     size_t b_at; /* in the scratch */
     size_t threads;
@@ -75,8 +75,8 @@ static gemmlp_status grow(struct arena *scratch, size_t bytes, gemmlp_error *err
     return GEMMLP_OK;
 }
 
-gemmlp_status gm_native_bf16_prepare(struct arena *scratch,
-                                     const struct gemm_problem *p, void **out, gemmlp_error *error)
+gemmlp_status gm_native_bf16_prepare(struct arena *scratch, const struct gemm_problem *p,
+                                     void **out, gemmlp_error *error)
 {
     gemmlp_status status = gm_gemm_check_sizes(p, INT64_MAX / 64, error);
     if (status != GEMMLP_OK)
@@ -189,12 +189,9 @@ static bool block_at(const struct call *call, size_t index, struct gemm_tile *bl
     const size_t column = index / plan->row_blocks * STRIP;
     if (index >= plan->strips * plan->row_blocks)
         return false;
-    *block = (struct gemm_tile){call->c + row * p->ldc + column,
-                                p->ldc,
-                                row,
-                                column,
-                                at_most(p->m - row, plan->rows),
-                                at_most(p->n - column, STRIP)};
+    *block = (struct gemm_tile){
+        call->c + row * p->ldc + column, p->ldc, row, column, at_most(p->m - row, plan->rows),
+        at_most(p->n - column, STRIP)};
     *piece = (struct piece){column, block->columns, 0, at_most(p->k, plan->depth)};
     return true;
 }

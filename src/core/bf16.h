@@ -5,6 +5,7 @@
 #ifndef GM_BF16_H
 #define GM_BF16_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -29,7 +30,8 @@ GM_INLINE float gm_bf16_value(gm_bf16 h)
     return x;
 }
 
-/* n elements; `to` does not overlap `from`. On the calling thread. */
+/* n elements; `to` does not overlap `from`. On the calling thread. Subnormal numbers may become zero, as
+ * they do in every product of bf16. */
 void gm_bf16_row(size_t n, const float *from, gm_bf16 *to);
 
 #endif

@@ -59,7 +59,8 @@ bool bench_check_product(const struct gemm_problem *p, const void *a, const void
     double b_squared = 0, worst = 0;
     multiply(p->precision, p->transpose_b, p->k, p->n, b, p->ldb, t, bt, NULL, &b_squared);
     multiply(p->precision, p->transpose_a, p->m, p->k, a, p->lda, bt, abt, squares, NULL);
-    multiply(p->precision == GEMM_F64 ? GEMM_F64 : GEMM_F32, false, p->m, p->n, c, p->ldc, t, ct, NULL, NULL);
+    multiply(p->precision == GEMM_F64 ? GEMM_F64 : GEMM_F32, false, p->m, p->n, c, p->ldc, t, ct,
+             NULL, NULL);
     for (size_t i = 0; i < p->m; i++) {
         const double bound = sqrt(squares[i]) * sqrt(b_squared);
         const double difference = fabs(ct[i] - abt[i]);

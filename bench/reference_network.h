@@ -57,7 +57,8 @@ static bool tensor_create(struct tensor *p, bool weights, bool rounded, size_t c
                          .m = zeros(count),
                          .v = zeros(count)};
     p->operand = operand_create(rounded, count, p->value);
-    return p->value != NULL && p->operand != NULL && p->gradient != NULL && p->m != NULL && p->v != NULL;
+    return p->value != NULL && p->operand != NULL && p->gradient != NULL && p->m != NULL &&
+           p->v != NULL;
 }
 
 static void tensor_free(struct tensor *p)

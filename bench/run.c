@@ -263,9 +263,8 @@ static bool succeeded(const struct bench *bench, const struct bench_case *c)
 static gemmlp_status open_provider(const char *name, enum gemm_precision precision,
                                    struct gemm_provider **provider, gemmlp_error *error)
 {
-    gemmlp_status status = !name || strcmp(name, "auto") == 0
-                               ? gm_planner_open("", provider, error)
-                               : gm_gemm_open(name, provider, error);
+    gemmlp_status status = !name || strcmp(name, "auto") == 0 ? gm_planner_open("", provider, error)
+                                                              : gm_gemm_open(name, provider, error);
     if (status == GEMMLP_OK && precision == GEMM_BF16)
         status = gm_gemm_check_bf16(*provider, error);
     return status;
@@ -281,8 +280,8 @@ int bench_each_case(struct bench *bench, bench_make_cases *make, bench_run_case 
         make(bench->command, &bench->options->cases, &bench->options->threads, &cases, &count);
     if (code == EXIT_CODE_DONE && bench->options->list) {
         print_cases(cases, count);
-    } else if (code == EXIT_CODE_DONE &&
-               open_provider(bench->options->provider, bench->precision, &provider, &error) != GEMMLP_OK) {
+    } else if (code == EXIT_CODE_DONE && open_provider(bench->options->provider, bench->precision,
+                                                       &provider, &error) != GEMMLP_OK) {
         code = cli_failed(bench->command, &error);
     } else if (code == EXIT_CODE_DONE) {
         for (bench->round = 0; bench->round < bench->options->rounds; bench->round++) {

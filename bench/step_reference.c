@@ -175,9 +175,8 @@ static bool verify(const struct bench_case *c, struct step_fixture *f, struct re
     const bool known = reference && step_residual(plain, reference, f, &residual);
     plain->free(reference);
     if (known)
-        return bench_record_verdict(
-            record, "the step", residual,
-            f->step.pass->x16 ? BF16_STEP_TOLERANCE : STEP_TOLERANCE);
+        return bench_record_verdict(record, "the step", residual,
+                                    f->step.pass->x16 ? BF16_STEP_TOLERANCE : STEP_TOLERANCE);
     bench_record_failure(record, "failed", "out of memory: the reference");
     return false;
 }
@@ -188,7 +187,8 @@ bool bench_verify_step(const struct bench *bench, const struct bench_case *c,
     struct step_fixture f;
     gemmlp_error error;
     bool verified = false;
-    if (bench_fixture_create(c, affordable_batch(c), bench->precision, provider, &f, &error) == GEMMLP_OK)
+    if (bench_fixture_create(c, affordable_batch(c), bench->precision, provider, &f, &error) ==
+        GEMMLP_OK)
         verified = verify(c, &f, record);
     else
         bench_record_failure(record, "failed", error.message);

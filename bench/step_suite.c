@@ -206,8 +206,8 @@ static void run_case(struct bench *bench, const struct bench_case *c,
     if (bench_verify_step(bench, c, provider, &record) && !bench_interrupted) {
         struct timed timed = {.diverged = false};
         gemmlp_error error;
-        if (bench_fixture_create(c, c->batch, bench->precision, provider, &timed.fixture,
-                                 &error) == GEMMLP_OK)
+        if (bench_fixture_create(c, c->batch, bench->precision, provider, &timed.fixture, &error) ==
+            GEMMLP_OK)
             measure(bench, c, &timed, &record);
         else
             bench_record_failure(&record, "failed", error.message);

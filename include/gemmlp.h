@@ -172,7 +172,7 @@ typedef struct gemmlp_cost_model {
     double flop_predict;     /* per example: 2 x weights */
     size_t bytes_parameters; /* one slab: parameters, or gradient, or one optimizer slot */
     size_t bytes_workspace;  /* activations, deltas and scratch of a training step */
-    size_t bytes_half; /* the weights rounded to bf16; 0 in f32 */
+    size_t bytes_half;       /* the weights rounded to bf16; 0 in f32 */
     size_t bytes_training; /* all slabs and the workspace; not the data and what validating needs */
 } gemmlp_cost_model;
 

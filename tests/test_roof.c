@@ -48,10 +48,10 @@ static void test_kernels_do_what_is_counted(void **state)
         /* And the factor is applied every time: x_n = m^n x_0 + c (m^n - 1) / (m - 1), on NEON
          * and in bf16 x_0 + n m c. The lanes are exact to a unit of the precision in each round. */
         const double lanes = kernel->flop / 2, m = -3, c = 0.5, power = pow(m, 5);
-        const double expected = strcmp(kernel->instruction_set, "NEON") == 0 ||
-                                            kernel->precision == GEMM_BF16
-                                    ? start + lanes * 5 * m * c
-                                    : power * start + lanes * c * (power - 1) / (m - 1);
+        const double expected =
+            strcmp(kernel->instruction_set, "NEON") == 0 || kernel->precision == GEMM_BF16
+                ? start + lanes * 5 * m * c
+                : power * start + lanes * c * (power - 1) / (m - 1);
         assert_close(kernel->run(5, m, c) / expected, 1, 1e-5, kernel->instruction_set);
     }
     assert_true(count >= 2); /* f32 and f64 */

@@ -24,9 +24,8 @@ static void print_plan(const struct plan *plan, const char *path)
         const struct plan_choice *c = &plan->choices[i];
         const struct gemm_problem *p = &c->problem;
         printf("  %s %-9s %8zu %8zu %8zu   %-10s %2d of %2d %8.1f µs%s\n",
-               operations[p->transpose_a][p->transpose_b],
-               gm_gemm_precisions[p->precision], p->m, p->n, p->k,
-               cli_printable(c->provider, shown, sizeof shown), c->threads, c->limit,
+               operations[p->transpose_a][p->transpose_b], gm_gemm_precisions[p->precision], p->m,
+               p->n, p->k, cli_printable(c->provider, shown, sizeof shown), c->threads, c->limit,
                1e6 * c->seconds, c->shrunk ? ", of a smaller one" : "");
     }
 }

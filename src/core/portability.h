@@ -3,14 +3,14 @@
 #define GM_PORTABILITY_H
 
 #if defined(__GNUC__)
-#define GM_PRINTF(text, first) __attribute__((format(printf, text, first)))
-#define GM_INLINE              static inline __attribute__((always_inline))
-#define GM_PREFETCH(address)   __builtin_prefetch(address) /* a hint: the cache line will be read */
+#define GM_PRINTF(text, first)  __attribute__((format(printf, text, first)))
+#define GM_INLINE               static inline __attribute__((always_inline))
+#define GM_PREFETCH(address)    __builtin_prefetch(address) /* a hint: the cache line will be read */
 #define GM_PREFETCH_L2(address) __builtin_prefetch(address, 0, 2) /* not at once */
 #else
 #define GM_PRINTF(text, first)
-#define GM_INLINE            static inline
-#define GM_PREFETCH(address) ((void)(address))
+#define GM_INLINE               static inline
+#define GM_PREFETCH(address)    ((void)(address))
 #define GM_PREFETCH_L2(address) ((void)(address))
 #endif
 

@@ -130,7 +130,7 @@ struct gather {
     const struct batch_source *source;
     const uint32_t *order;
     size_t offset; /* of the batch in `order` */
-    float *x;     /* or, where it is NULL: */
+    float *x;      /* or, where it is NULL: */
     gm_bf16 *x16;
     float *y;
 };

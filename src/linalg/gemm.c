@@ -97,10 +97,11 @@ gemmlp_status gm_gemm_open_f64(struct gemm_provider **out, gemmlp_error *error)
 
 gemmlp_status gm_gemm_check_bf16(const struct gemm_provider *provider, gemmlp_error *error)
 {
-    return provider->kind->bf16 ? provider->kind->bf16(provider, error)
-                                : gm_fail(error, GEMMLP_UNSUPPORTED,
-                                          "provider %s has no bf16 products: onednn and native have",
-                                          provider->name);
+    return provider->kind->bf16
+               ? provider->kind->bf16(provider, error)
+               : gm_fail(error, GEMMLP_UNSUPPORTED,
+                         "provider %s has no bf16 products: onednn and native have",
+                         provider->name);
 }
 
 /* The reference, slow as it is, must be asked for by name. */

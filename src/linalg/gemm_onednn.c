@@ -160,9 +160,10 @@ static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *er
     if (may_use(dnnl_cpu_isa_avx512_core_bf16) || may_use(dnnl_cpu_isa_avx512_core_amx))
         return GEMMLP_OK;
     const char *have = instructions();
-    return gm_fail(error, GEMMLP_UNSUPPORTED,
-                   "bf16 needs AVX512_BF16 or AMX, of which oneDNN may use neither here (it has %s)",
-                   have[0] ? have : "the baseline of this architecture");
+    return gm_fail(
+        error, GEMMLP_UNSUPPORTED,
+        "bf16 needs AVX512_BF16 or AMX, of which oneDNN may use neither here (it has %s)",
+        have[0] ? have : "the baseline of this architecture");
 }
 
 /* The version is a constant inside the library. */
@@ -188,8 +189,7 @@ static gemmlp_status open_library(const char *spec, struct gemm_provider *provid
                                   gemmlp_error *error)
 {
     if (!spec)
-        return gm_fail(error, GEMMLP_UNSUPPORTED,
-                       "oneDNN multiplies in f32 only: it is used where it is named");
+        return gm_fail(error, GEMMLP_UNSUPPORTED, "oneDNN is used where it is named");
     struct library *library = calloc(1, sizeof *library);
     if (!library)
         return gm_fail_memory(error, "a provider of matrix products", sizeof *library);
@@ -326,8 +326,8 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     dnnl_status_t status =
         matrix_create(engine, p->m, p->k, p->transpose_a, p->lda, type, &layouts[0], &plan->a);
     if (status == dnnl_success)
-        status = matrix_create(engine, p->k, p->n, p->transpose_b, p->ldb, type, &layouts[1],
-                               &plan->b);
+        status =
+            matrix_create(engine, p->k, p->n, p->transpose_b, p->ldb, type, &layouts[1], &plan->b);
     if (status == dnnl_success)
         status = matrix_create(engine, p->m, p->n, false, p->ldc, dnnl_f32, &layouts[2], &plan->c);
     if (status == dnnl_success)

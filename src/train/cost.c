@@ -18,8 +18,8 @@ static gemmlp_status count(const struct model *model, const gemmlp_training *tra
         .weights = gm_network_weights(model->network),
         .flop_train = gm_network_flop(model->network),
         .bytes_parameters = model->arena.used,
-        .bytes_workspace = pass_workspace(model, bf16 ? PASS_TRAIN_BF16 : PASS_TRAIN,
-                                          training->batch),
+        .bytes_workspace =
+            pass_workspace(model, bf16 ? PASS_TRAIN_BF16 : PASS_TRAIN, training->batch),
         .bytes_half = bf16 ? model->slab_size * sizeof(gm_bf16) : 0,
     };
     out->flop_predict = 2 * (double)out->weights;
@@ -27,8 +27,7 @@ static gemmlp_status count(const struct model *model, const gemmlp_training *tra
     for (size_t l = 0; l < model->layer_count; l++)
         out->parameters += model->layers[l].n_out;
     if (model->arena.overflow || out->bytes_workspace == SIZE_MAX ||
-        !gm_mul(slabs, out->bytes_parameters, &total) ||
-        !gm_add(total, out->bytes_half, &total) ||
+        !gm_mul(slabs, out->bytes_parameters, &total) || !gm_add(total, out->bytes_half, &total) ||
         !gm_add(total, out->bytes_workspace, &out->bytes_training))
         return gm_fail(error, GEMMLP_OUT_OF_MEMORY,
                        "a step over %zu examples needs more bytes than can be addressed",

@@ -18,10 +18,9 @@ gemmlp_status gm_compute_precision(const gemmlp_compute *compute, enum gemm_prec
                                    gemmlp_error *error)
 {
     size_t index = 0;
-    const gemmlp_status status =
-        compute->precision
-            ? gm_find_name("precision", compute->precision, precision_name, &index, error)
-            : GEMMLP_OK;
+    const gemmlp_status status = compute->precision ? gm_find_name("precision", compute->precision,
+                                                                   precision_name, &index, error)
+                                                    : GEMMLP_OK;
     *precision = index == 1 ? GEMM_BF16 : GEMM_F32;
     return status;
 }

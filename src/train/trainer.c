@@ -100,9 +100,8 @@ static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid
         status = model_halve(t->model->core, error);
     t->halved = t->precision == GEMM_BF16 && status == GEMMLP_OK;
     if (status == GEMMLP_OK)
-        status = pass_create(t->model->core, t->provider,
-                             t->halved ? PASS_TRAIN_BF16 : PASS_TRAIN, batch, examples % batch,
-                             &t->step.pass, error);
+        status = pass_create(t->model->core, t->provider, t->halved ? PASS_TRAIN_BF16 : PASS_TRAIN,
+                             batch, examples % batch, &t->step.pass, error);
     if (status == GEMMLP_OK)
         status = optimizer_create(t->model->core, &t->settings, &t->step.optimizer, error);
     if (status == GEMMLP_OK)

@@ -322,6 +322,12 @@ test_providers() {
     run "the reference says that it is slow" 0 train $small --epochs 1 --provider reference
     says err 'naive loop'
     run "--quiet says nothing of it" 0 train $small --epochs 1 --provider reference --quiet
+    run "bf16 by the reference" 0 train $small --epochs 1 --provider reference --precision bf16 --quiet --json
+    says out '"precision": "bf16"'
+    refuses "bf16 by who has none" 2 'provider openblas has no bf16 products' \
+        train $small --epochs 1 --provider openblas --precision bf16
+    run "info in bf16" 0 info --inputs 4 --hidden 5 --outputs 3 --precision bf16 --json
+    says out '"bytes_half": '
     silent err
     if [ ! -f "$GEMMLP_FAKES/libfake_good.so" ]; then
         bad "fake libraries" "GEMMLP_FAKES does not name their folder"

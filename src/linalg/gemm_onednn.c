@@ -352,7 +352,7 @@ static void scale_tile(const void *context, const struct gemm_tile *tile)
     for (size_t i = 0; i < tile->rows; i++) {
         float *c = (float *)tile->c + i * tile->ldc;
         for (size_t j = 0; j < tile->columns; j++)
-            c[j] *= factor;
+            c[j] = factor != 0 ? factor * c[j] : 0; /* c may not be initialised */
     }
 }
 
@@ -368,8 +368,9 @@ static void place(dnnl_memory_t memory, const void *data)
     dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
 }
 
-static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
-                void *c, const struct gemm_epilogue *epilogue)
+/* C = alpha A B + beta C, alpha not 0. */
+static void multiply(const struct gemm *gemm, double alpha, const void *a, const void *b,
+                     double beta, void *c)
 {
     const struct library *library = gemm->provider->context;
     struct plan *plan = gemm->plan;
@@ -392,6 +393,15 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
         status = dnnl_stream_wait(library->stream);
     if (status != dnnl_success)
         scale(&gemm->problem, c, NAN); /* a run cannot fail, but training can diverge */
+}
+
+static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
+                void *c, const struct gemm_epilogue *epilogue)
+{
+    if (alpha != 0)
+        multiply(gemm, alpha, a, b, beta, c);
+    else /* oneDNN 2.6.3 with AVX-512 leaves NaN where C had some */
+        scale(&gemm->problem, c, (float)beta);
     if (epilogue)
         gm_gemm_sweep(&gemm->problem, c, epilogue);
 }

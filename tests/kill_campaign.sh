@@ -3,7 +3,7 @@
 # at random moments by SIGKILL and SIGTERM and started again by the same command line, until they are
 # finished; each model must have the bytes of an undisturbed run, each log must read as one run. The lists
 # are comma-separated; their combinations take turns. A precision that this machine has not is told and left
-# out. Prints a line for each combination; the last one is
+# out. Prints a line for each combination, "ok" or "FAILED"; the last one is
 #
 #   N kills, M terms, L lost, K mismatches
 #
@@ -108,7 +108,7 @@ while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" 
             for dropout in $(echo "$dropouts" | tr , ' '); do
                 set -- train --data few --hidden 48 --epochs $epochs --batch 16 --valid 0.2 --threads "$threads" \
                     --optimizer "$optimizer" --precision "$precision" --dropout "$dropout" --patience 20
-                killed_before=$killed termed_before=$termed
+                killed_before=$killed termed_before=$termed bad_before=$((lost + mismatches))
                 start=$(date +%s%N)
                 if ! "$gemmlp" "$@" --model whole.safetensors --quiet >out 2>err </dev/null; then
                     case $left_out in *" $precision "*) ;; *)
@@ -121,7 +121,8 @@ while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" 
                 [ "$span" -lt 999 ] || span=999
                 one_run "$@"
                 runs=$((runs + 1))
-                echo "$optimizer $precision dropout $dropout: $((killed - killed_before)) kills," \
+                [ $((lost + mismatches)) -eq "$bad_before" ] && verdict=ok || verdict=FAILED
+                echo "$verdict $optimizer $precision dropout $dropout: $((killed - killed_before)) kills," \
                     "$((termed - termed_before)) terms"
             done
         done

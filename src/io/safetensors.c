@@ -13,6 +13,7 @@
 
 #include "core/checked.h"
 #include "io/crc32.h"
+#include "io/json_text.h"
 #include "io/safetensors_format.h"
 
 enum { SHOWN = 96 }; /* characters of a foreign string in a message */
@@ -55,33 +56,6 @@ static gemmlp_status read_at(const struct safetensors *file, void *out, size_t s
         done += (size_t)got;
     }
     return GEMMLP_OK;
-}
-
-/* Whether parsing stays cheap: a JSON value can take a hundred times the memory of its text, so
- * what nests deeper (tensor arrays are at 3) or has more members than any valid header is refused
- * unparsed. Strings are skipped, everything else is left to the parser. */
-static bool parses_cheaply(const char *text, size_t length)
-{
-    size_t depth = 0, opened = 0, separators = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        if (quoted && c == '\\')
-            i++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '[')) {
-            opened++;
-            if (++depth > 3)
-                return false;
-        } else if (!quoted && (c == '}' || c == ']'))
-            depth -= depth > 0;
-        else if (!quoted && c == ',')
-            separators++;
-    }
-    /* of a tensor: 3 brackets; separators: 2 between its members, 1 behind it, 7 and 1 in arrays */
-    return opened <= 3 * SAFETENSORS_MAX_TENSORS + 2 &&
-           separators <= 11 * SAFETENSORS_MAX_TENSORS + 2;
 }
 
 /* A non-negative integer that fits size_t. */
@@ -202,13 +176,14 @@ static gemmlp_status check_metadata(const struct safetensors *file, gemmlp_error
 static gemmlp_status parse_tensors(struct safetensors *file, size_t data_start, size_t data_size,
                                    gemmlp_error *error)
 {
-    size_t entries = json_object_size(file->header);
-    if (entries > SAFETENSORS_MAX_TENSORS + 1)
+    const size_t tensors = json_object_size(file->header) -
+                           (json_object_get(file->header, SAFETENSORS_METADATA) != NULL);
+    if (tensors > SAFETENSORS_MAX_TENSORS)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: %zu tensors are more than %d", file->path,
-                       entries, SAFETENSORS_MAX_TENSORS);
-    file->tensors = calloc(entries + 1, sizeof *file->tensors);
+                       tensors, SAFETENSORS_MAX_TENSORS);
+    file->tensors = calloc(tensors + 1, sizeof *file->tensors);
     if (!file->tensors)
-        return gm_fail_memory(error, "the table of tensors", (entries + 1) * sizeof *file->tensors);
+        return gm_fail_memory(error, "the table of tensors", (tensors + 1) * sizeof *file->tensors);
     const char *name;
     json_t *entry;
     json_object_foreach(file->header, name, entry)
@@ -260,21 +235,21 @@ static gemmlp_status parse_header(struct safetensors *file, size_t size, gemmlp_
         status = gm_fail(error, GEMMLP_BAD_MODEL,
                          "%s: no safetensors file: the header at offset %d does not start with '{'",
                          file->path, SAFETENSORS_LENGTH_BYTES);
-    if (status == GEMMLP_OK && !parses_cheaply(text, (size_t)length))
-        status = gm_fail(error, GEMMLP_BAD_MODEL,
-                         "%s: the header nests deeper than 3 levels or has more than %d tensors",
-                         file->path, SAFETENSORS_MAX_TENSORS);
-    json_error_t reason = {0};
-    char shown[SHOWN];
+    /* Tensor arrays are at level 3. A tensor has 3 brackets and 11 commas: 2 between its members, 1
+     * behind it, 7 and 1 in arrays. */
+    const struct json_limits limits = {.depth = 3, .values = 14 * SAFETENSORS_MAX_TENSORS + 4};
+    struct json_fault fault;
     if (status == GEMMLP_OK) {
-        errno = 0; /* what jansson says of lack of memory is often a syntax error */
-        file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &reason);
-        if (!file->header && errno == ENOMEM)
+        file->header = gm_json_parse(text, (size_t)length, limits, &fault);
+        if (!file->header && fault.out_of_memory)
             status = gm_fail_memory(error, "the header of a safetensors file", (size_t)length);
+        else if (!file->header && fault.line == 0)
+            status = gm_fail(error, GEMMLP_BAD_MODEL,
+                             "%s: the header %s; expected at most 3 levels and %d tensors",
+                             file->path, fault.text, SAFETENSORS_MAX_TENSORS);
         else if (!file->header)
             status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: the header is no JSON: %s at offset %d",
-                             file->path, printable(reason.text, shown),
-                             SAFETENSORS_LENGTH_BYTES + reason.position);
+                             file->path, fault.text, SAFETENSORS_LENGTH_BYTES + fault.offset);
     }
     free(text);
     size_t data_start = SAFETENSORS_LENGTH_BYTES + (size_t)length;

@@ -3,16 +3,20 @@
 #include "linalg/plan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/atomic_file.h"
 #include "io/json_text.h"
 
-/* What a file may hold: far more than any user's networks have products. */
-enum { MAX_CHOICES = 100000, MAX_BYTES = 64 << 20, VERSION = 1, MAX_THREADS = 4096 };
+/* What a file may hold: far more than any user's networks have products. Each choice is an object in
+ * an array in an object, has 11 members, and is looked for among those before it. */
+enum { MAX_CHOICES = 10000, MAX_BYTES = 16 << 20, VERSION = 1, MAX_THREADS = 4096 };
+static const struct json_limits limits = {.depth = 3, .values = 12 * MAX_CHOICES + 1000};
 
 void gm_plan_machine(struct plan *plan, const struct gemm_provider *provider)
 {
@@ -152,10 +156,57 @@ static json_t *choice_object(const struct plan *plan, const struct plan_choice *
                      "threads", c->threads, "seconds", c->seconds, "shrunk", (int)c->shrunk);
 }
 
-/* *choices = the array of a plan, which is freed. */
-static gemmlp_status take_choices(json_t *whole, const char *path, json_t **choices,
-                                  gemmlp_error *error)
+/* All bytes of a regular file, at most MAX_BYTES of them; *text is NULL where there is no file. */
+static gemmlp_status read_text(const char *path, char **text, size_t *length, gemmlp_error *error)
 {
+    struct stat info;
+    *text = NULL;
+    *length = 0;
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hang */
+    if (descriptor < 0 && errno == ENOENT)
+        return GEMMLP_OK;
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+    if (!file || fstat(descriptor, &info) != 0) {
+        const int cause = errno;
+        if (file)
+            fclose(file);
+        else if (descriptor >= 0)
+            close(descriptor);
+        return cause == ENOMEM
+                   ? gm_fail_memory(error, path, 0)
+                   : gm_fail(error, GEMMLP_IO, "%s: could not read: %s", path, strerror(cause));
+    }
+    gemmlp_status status = GEMMLP_OK;
+    if (!S_ISREG(info.st_mode))
+        status = gm_fail(error, GEMMLP_IO, "%s: could not read: is not a regular file", path);
+    else if (info.st_size > MAX_BYTES)
+        status = gm_fail(error, GEMMLP_BAD_DATA,
+                         "%s: not a plan: has %lld bytes; expected at most %d MiB", path,
+                         (long long)info.st_size, MAX_BYTES >> 20);
+    else if (!(*text = malloc((size_t)info.st_size + 1)))
+        status = gm_fail_memory(error, path, (size_t)info.st_size + 1);
+    else {
+        *length = fread(*text, 1, (size_t)info.st_size, file);
+        if (ferror(file))
+            status = gm_fail(error, GEMMLP_IO, "%s: could not read: %s", path, strerror(errno));
+    }
+    fclose(file);
+    return status;
+}
+
+/* *choices = the array of a plan. */
+static gemmlp_status parse_choices(const char *text, size_t length, const char *path,
+                                   json_t **choices, gemmlp_error *error)
+{
+    struct json_fault fault;
+    json_t *whole = gm_json_parse(text, length, limits, &fault);
+    if (!whole && fault.out_of_memory)
+        return gm_fail_memory(error, path, length);
+    if (!whole && fault.line == 0)
+        return gm_fail(error, GEMMLP_BAD_DATA, "%s: not a plan: %s", path, fault.text);
+    if (!whole)
+        return gm_fail(error, GEMMLP_BAD_DATA, "%s: not a plan: line %d, column %d: %s", path,
+                       fault.line, fault.column, fault.text);
     *choices = json_incref(json_object_get(whole, "choices"));
     const json_int_t version = json_integer_value(json_object_get(whole, "gemmlp_plan"));
     json_decref(whole);
@@ -168,37 +219,22 @@ static gemmlp_status take_choices(json_t *whole, const char *path, json_t **choi
                    VERSION, MAX_CHOICES);
 }
 
-static gemmlp_status fail_json(const char *path, const json_error_t *where, gemmlp_error *error)
-{
-    if (json_error_code(where) == json_error_out_of_memory)
-        return gm_fail_memory(error, path, 0);
-    return gm_fail(error, GEMMLP_BAD_DATA, "%s: not a plan: line %d, column %d: %s", path,
-                   where->line, where->column, where->text);
-}
-
 /* The whole file: *choices is its array, an empty one where there is no file. */
 static gemmlp_status load(const char *path, json_t **choices, gemmlp_error *error)
 {
-    struct stat status;
-    json_error_t where;
+    char *text;
+    size_t length;
     *choices = NULL;
-    if (stat(path, &status) != 0 && errno == ENOENT) {
-        *choices = json_array();
-        return *choices ? GEMMLP_OK : gm_fail_memory(error, path, 0);
+    gemmlp_status status = read_text(path, &text, &length, error);
+    if (status != GEMMLP_OK || !text) {
+        free(text);
+        if (status == GEMMLP_OK && !(*choices = json_array()))
+            status = gm_fail_memory(error, path, 0);
+        return status;
     }
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return gm_fail(error, GEMMLP_IO, "%s: could not read: %s", path, strerror(errno));
-    if (fstat(fileno(file), &status) == 0 && status.st_size > MAX_BYTES) {
-        fclose(file);
-        return gm_fail(error, GEMMLP_BAD_DATA, "%s: not a plan: expected at most %d MiB", path,
-                       MAX_BYTES >> 20);
-    }
-    json_t *whole = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
-    fclose(file);
-    if (!whole)
-        return fail_json(path, &where, error);
-    return take_choices(whole, path, choices, error);
+    status = parse_choices(text, length, path, choices, error);
+    free(text);
+    return status;
 }
 
 static bool is_for(const json_t *object, const struct plan *plan)
@@ -233,16 +269,15 @@ gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *er
 gemmlp_status gm_plan_parse(struct plan *plan, const char *text, const char *path,
                             gemmlp_error *error)
 {
-    json_error_t where;
-    json_t *choices, *whole = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    gemmlp_status status =
-        whole ? take_choices(whole, path, &choices, error) : fail_json(path, &where, error);
+    json_t *choices;
+    gemmlp_status status = parse_choices(text, strlen(text), path, &choices, error);
     return status == GEMMLP_OK ? append_all(plan, choices, path, error) : status;
 }
 
 /* ---- to JSON ---- */
 
-/* Our choices, and of the file's those that ours do not replace. NULL: no memory. */
+/* Our choices, and of the file's those that ours do not replace, as many as a file may hold. NULL: no
+ * memory. */
 static json_t *merged(const struct plan *plan, const json_t *choices, bool only_used)
 {
     json_t *array = json_array();
@@ -250,7 +285,7 @@ static json_t *merged(const struct plan *plan, const json_t *choices, bool only_
     for (size_t i = 0; i < json_array_size(choices); i++) {
         json_t *object = json_array_get(choices, i);
         struct plan_choice choice;
-        if (parse_choice(object, &choice) &&
+        if (parse_choice(object, &choice) && json_array_size(array) + plan->count < MAX_CHOICES &&
             !(is_for(object, plan) && find(plan, &choice.problem, choice.limit)))
             done = done && json_array_append(array, object) == 0;
     }

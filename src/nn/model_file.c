@@ -147,6 +147,10 @@ gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gem
 
 /* ---- load ---- */
 
+/* Layers are objects in an array in an object, of 1 bracket and 4 commas each. There cannot be more
+ * of them than half of the tensors that a file may have. */
+static const struct json_limits network_limits = {.depth = 3, .values = 5 * 50000 + 16};
+
 struct reader {
     const char *path;
     struct safetensors *file;
@@ -210,6 +214,7 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
     const char *text = gm_safetensors_metadata(r->file, "network");
     gemmlp_network *network = &r->network;
     const char *task, *seed;
+    struct json_fault fault;
     json_error_t where;
     json_int_t n_in;
     json_t *layers;
@@ -219,11 +224,16 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
     if (!version || strcmp(version, "1") != 0)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: model version 1 expected, found '%.32s'",
                        r->path, version ? version : "");
-    r->json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (!r->json || json_unpack_ex(r->json, &where, 0, "{s:s, s:I, s:s, s:F, s:s, s:s, s:o}",
-                                   "task", &task, "n_in", &n_in, "loss", &network->loss,
-                                   "label_smoothing", &network->label_smoothing, "preprocess",
-                                   &network->preprocess, "seed", &seed, "layers", &layers) != 0)
+    r->json = gm_json_parse(text, strlen(text), network_limits, &fault);
+    if (!r->json && fault.out_of_memory)
+        return gm_fail_memory(error, "the network of a model", strlen(text));
+    if (!r->json)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %s", r->path,
+                       fault.text);
+    if (json_unpack_ex(r->json, &where, 0, "{s:s, s:I, s:s, s:F, s:s, s:s, s:o}", "task", &task,
+                       "n_in", &n_in, "loss", &network->loss, "label_smoothing",
+                       &network->label_smoothing, "preprocess", &network->preprocess, "seed", &seed,
+                       "layers", &layers) != 0)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %s", r->path,
                        where.text);
     size_t index;
@@ -315,11 +325,16 @@ static gemmlp_status read_classes(const struct reader *r, gemmlp_model *model, g
     if (!text)
         return GEMMLP_OK;
     const size_t outputs = gm_network_outputs(&model->network.spec);
-    json_t *array = json_loads(text, 0, NULL);
+    /* More than there may be, so that a few too many are counted in the message. */
+    const struct json_limits limits = {.depth = 1, .values = 2 * outputs + 1000};
+    struct json_fault fault;
+    json_t *array = gm_json_parse(text, strlen(text), limits, &fault);
     const char **names = calloc(outputs, sizeof *names);
     gemmlp_status status = GEMMLP_OK;
-    if (!names)
+    if (!names || (!array && fault.out_of_memory))
         status = gm_fail_memory(error, "class names", outputs * sizeof *names);
+    else if (!array)
+        status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: class names: %s", r->path, fault.text);
     else if (json_array_size(array) != outputs)
         status = gm_fail(error, GEMMLP_BAD_MODEL, "%s: %zu class names for %zu outputs", r->path,
                          json_array_size(array), outputs);

@@ -1,134 +1,23 @@
-/* test_allocations.c: training allocates nothing once it runs, and what was allocated is freed.
- *
- * malloc and its kin are defined here, over glibc's own, and so stand before those of the C library
- * for every object of the process: the static library, OpenBLAS and the OpenMP runtime too. Which
- * of them called is told by the return address. A sanitizer has its own interposition: skipped
- * there, and without glibc. */
+/* test_allocations.c: training allocates nothing once it runs, and what was allocated is freed. */
 #define _GNU_SOURCE
 #include "support.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/portability.h"
+#include "failing_malloc.h"
 #include "gemmlp.h"
-
-#if defined(__GLIBC__) && !defined(GM_SANITIZED)
-#define INTERPOSED 1
-/* Inlined, they would take their caller's caller for the one that calls. */
-#define NOINLINE __attribute__((noinline))
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *memory);
-void *memalign(size_t alignment, size_t size);
-#endif
-
-/* Calls while `counting`, and blocks that were not there before and are not freed yet. */
-static atomic_bool counting;
-static atomic_size_t calls_of_library, calls_of_others;
-static atomic_long live;
-
-#ifdef INTERPOSED
-static _Thread_local bool inside; /* dladdr may allocate */
-
-/* The library is linked into this executable: what lies elsewhere is the BLAS, the OpenMP runtime
- * or the C library. */
-static void note(const void *caller)
-{
-    static const char anchor;
-    if (!counting || inside) {
-        return;
-    }
-    Dl_info from, here;
-    inside = true;
-    const bool known = dladdr(caller, &from) && dladdr(&anchor, &here);
-    inside = false;
-    if (known && from.dli_fbase == here.dli_fbase) {
-        calls_of_library++;
-    } else {
-        calls_of_others++;
-    }
-}
-
-static void *born(void *memory)
-{
-    live += counting && memory;
-    return memory;
-}
-
-NOINLINE void *malloc(size_t size)
-{
-    note(__builtin_return_address(0));
-    return born(__libc_malloc(size));
-}
-
-NOINLINE void *calloc(size_t count, size_t size)
-{
-    note(__builtin_return_address(0));
-    return born(__libc_calloc(count, size));
-}
-
-NOINLINE void *realloc(void *old, size_t size)
-{
-    note(__builtin_return_address(0));
-    return old ? __libc_realloc(old, size) : born(__libc_malloc(size));
-}
-
-NOINLINE void *memalign(size_t alignment, size_t size)
-{
-    note(__builtin_return_address(0));
-    return born(__libc_memalign(alignment, size));
-}
-
-NOINLINE void *aligned_alloc(size_t alignment, size_t size)
-{
-    note(__builtin_return_address(0));
-    return born(__libc_memalign(alignment, size));
-}
-
-NOINLINE int posix_memalign(void **out, size_t alignment, size_t size)
-{
-    note(__builtin_return_address(0));
-    *out = born(__libc_memalign(alignment, size));
-    return *out ? 0 : ENOMEM;
-}
-
-NOINLINE void free(void *memory)
-{
-    live -= counting && memory;
-    __libc_free(memory);
-}
-#endif
 
 static void start_counting(void)
 {
-    calls_of_library = calls_of_others = 0;
-    live = 0;
-    counting = true;
+    failing_malloc_start(0, 0);
 }
-
-#ifdef INTERPOSED
-#define SKIP_WITHOUT_INTERPOSITION() ((void)0)
-#else
-#define SKIP_WITHOUT_INTERPOSITION()                                                               \
-    do {                                                                                           \
-        print_message("# malloc belongs to a sanitizer, or is not glibc's: skipped\n");            \
-        skip();                                                                                    \
-    } while (0)
-#endif
 
 /* ---- the counter counts ---------------------------------------------------------------------- */
 
 static void test_counter(void **state)
 {
     (void)state;
-    SKIP_WITHOUT_INTERPOSITION();
     void *volatile kept[6];
     void *aligned = NULL;
     start_counting();
@@ -139,18 +28,18 @@ static void test_counter(void **state)
     kept[3] = aligned_alloc(64, 64);
     const int failed = posix_memalign(&aligned, 64, 10);
     kept[4] = aligned;
-    kept[5] = strdup("a call of the C library");
-    counting = false;
+    kept[5] = realpath("/", NULL); /* a call of the C library */
+    failing_malloc_stop();
     assert_int_equal(failed, 0);
-    assert_int_equal(calls_of_library, 6);
-    assert_int_equal(calls_of_others, 1);
-    assert_int_equal(live, 6);
+    assert_int_equal(failing_malloc_calls(), 6);
+    assert_int_equal(failing_malloc_others(), 1);
+    assert_int_equal(failing_malloc_live(), 6);
     start_counting();
     for (size_t i = 0; i < 6; i++) {
         free(kept[i]);
     }
-    counting = false;
-    assert_int_equal(live, -6);
+    failing_malloc_stop();
+    assert_int_equal(failing_malloc_live(), -6);
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
@@ -219,12 +108,11 @@ static void assert_runs_without_allocation(const struct data *d, const gemmlp_tr
         status = gemmlp_trainer_run(trainer, p.epoch % 2 ? INFINITY : 0, NULL);
         gemmlp_trainer_progress(trainer, &p);
     }
-    counting = false;
+    failing_malloc_stop();
     assert_int_equal(status, GEMMLP_OK);
     assert_true(p.epoch > 2);
-    if (calls_of_library != 0) {
-        fail_msg("%s: %zu allocations while training", training->optimizer,
-                 (size_t)calls_of_library);
+    if (failing_malloc_calls() != 0) {
+        fail_msg("%s: %zu allocations while training", training->optimizer, failing_malloc_calls());
     }
     gemmlp_trainer_free(trainer);
     gemmlp_model_free(model);
@@ -233,7 +121,6 @@ static void assert_runs_without_allocation(const struct data *d, const gemmlp_tr
 static void test_training_allocates_nothing(void **state)
 {
     (void)state;
-    SKIP_WITHOUT_INTERPOSITION();
     static struct data d;
     const char *optimizer;
     data_create(&d);
@@ -290,7 +177,6 @@ static void use_everything(const struct data *d)
 static void test_everything_is_freed(void **state)
 {
     (void)state;
-    SKIP_WITHOUT_INTERPOSITION();
     static struct data d;
     data_create(&d);
     use_everything(&d); /* what runtimes keep for good is there now */
@@ -298,12 +184,12 @@ static void test_everything_is_freed(void **state)
     for (size_t i = 0; i < 3; i++) {
         start_counting();
         use_everything(&d);
-        counting = false;
-        kept[i] = live;
+        failing_malloc_stop();
+        kept[i] = failing_malloc_live();
     }
     /* Nothing is left; what a runtime might exchange for something larger is not left each time. */
     assert_true(kept[0] == 0 || (kept[1] == 0 && kept[2] == 0));
-    assert_true(calls_of_library > 50);
+    assert_true(failing_malloc_calls() > 50);
     gemmlp_dataset_free(d.set);
 }
 

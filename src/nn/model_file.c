@@ -6,6 +6,7 @@
  *              "seed": "1", "layers": [{"n_out": 256, "activation": "relu", "init": "he",
  *              "dropout": 0}, …]}
  *   classes = ["0", "1", …]      only where names were set */
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -54,10 +55,9 @@ static gemmlp_status classes_to_text(const gemmlp_model *model, char **text, gem
     json_t *array = json_array();
     bool complete = array != NULL;
     for (size_t j = 0; complete && j < outputs; j++) {
-        json_t *any = json_string_nocheck(model->class_names[j]);
+        errno = 0;
         json_t *name = json_string(model->class_names[j]);
-        const bool foreign = any && !name;
-        json_decref(any);
+        const bool foreign = !name && errno != ENOMEM;
         complete = json_array_append_new(array, name) == 0;
         if (foreign) {
             json_decref(array);
@@ -189,8 +189,10 @@ static gemmlp_status parse_layers(struct reader *r, const json_t *layers, gemmlp
         if (json_unpack_ex(json_array_get(layers, l), &where, 0, "{s:I, s:s, s:s, s:F}", "n_out",
                            &n_out, "activation", &layer->activation, "init", &layer->init,
                            "dropout", &layer->dropout) != 0)
-            return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of layer %zu: %s", r->path, l,
-                           where.text);
+            return json_error_code(&where) == json_error_out_of_memory
+                       ? gm_fail_memory(error, "the layers of a model", count * sizeof *r->layers)
+                       : gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of layer %zu: %s", r->path,
+                                 l, where.text);
         if (!size_from_json(n_out, &layer->n_out))
             return gm_fail(error, GEMMLP_BAD_MODEL, "%s: layer %zu has %lld neurons", r->path, l,
                            (long long)n_out);
@@ -234,8 +236,10 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
                        "n_in", &n_in, "loss", &network->loss, "label_smoothing",
                        &network->label_smoothing, "preprocess", &network->preprocess, "seed", &seed,
                        "layers", &layers) != 0)
-        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %s", r->path,
-                       where.text);
+        return json_error_code(&where) == json_error_out_of_memory
+                   ? gm_fail_memory(error, "the network of a model", strlen(text))
+                   : gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata of the network: %s", r->path,
+                             where.text);
     size_t index;
     if (gm_find_name("task", task, gm_task_name, &index, NULL) != GEMMLP_OK)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: unknown task '%.32s'", r->path, task);

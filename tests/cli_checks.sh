@@ -113,3 +113,53 @@ json_with() {
 value() {
     sed -n "s/.*\"$1\": \"\{0,1\}\([^,\"}]*\).*/\1/p" out
 }
+
+# ---- small data --------------------------------------------------------------------------------
+
+be32() {
+    for shift in 16777216 65536 256 1; do
+        printf "\\$(printf '%03o' $(($1 / shift % 256)))"
+    done
+}
+
+# images FILE EXAMPLES ROWS COLUMNS: class i % 3 is a bright pixel in another place.
+images() {
+    {
+        be32 2051
+        be32 "$2"
+        be32 "$3"
+        be32 "$4"
+        i=0
+        while [ $i -lt "$2" ]; do
+            pixel=0
+            while [ $pixel -lt $(($3 * $4)) ]; do
+                if [ $((pixel % 3)) -eq $((i % 3)) ]; then bright=200; else bright=10; fi
+                printf "\\$(printf '%03o' $((bright + i * 7 % 30)))"
+                pixel=$((pixel + 1))
+            done
+            i=$((i + 1))
+        done
+    } >"$1"
+}
+
+# labels FILE EXAMPLES [CLASSES]
+labels() {
+    {
+        be32 2049
+        be32 "$2"
+        i=0
+        while [ $i -lt "$2" ]; do
+            printf "\\$(printf '%03o' $((i % ${3:-3})))"
+            i=$((i + 1))
+        done
+    } >"$1"
+}
+
+# pair DIRECTORY EXAMPLES ROWS COLUMNS: a training and a smaller test pair.
+pair() {
+    mkdir -p "$1"
+    images "$1/train-images-idx3-ubyte" "$2" "$3" "$4"
+    labels "$1/train-labels-idx1-ubyte" "$2"
+    images "$1/t10k-images-idx3-ubyte" 9 "$3" "$4"
+    labels "$1/t10k-labels-idx1-ubyte" 9
+}

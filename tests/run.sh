@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build-tests}
 
-sh bench/packages.sh libcmocka-dev gnuplot-nox '?libdnnl-dev' '?libxsmm-dev'
+sh bench/packages.sh libcmocka-dev gnuplot-nox strace '?libdnnl-dev' '?libxsmm-dev'
 if [ -f "$build/build.ninja" ]; then
     meson configure "$build" "$@" >/dev/null
 else

@@ -52,9 +52,11 @@ gradcheck gradcheck --hidden 3 --inputs 4 --outputs 2 --json
 END
 )
 
-# Less what differs from run to run: times, speeds, memory; and the end of a log, which tells of failures.
+# Less what differs from run to run: times, speeds, memory; what is a courtesy, the name of the CPU; and the
+# end of a log, which tells of failures.
 plain() {
     sed -E '/^\{"event":"end"/d
+            s/,"cpu":"[^"]*"//
             s/"(train_seconds|wall_seconds|seconds|examples_per_second|gflops|peak_rss_bytes|date)": ?("[^"]*"|[0-9.e+-]*)/"\1"/g
             s/[0-9.]+ (s|examples|GFLOP)[^a-z]*/ /g' "$@"
 }

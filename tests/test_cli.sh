@@ -843,6 +843,11 @@ test_config() {
     config "hidden = $(printf '1,%.0s' 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0)1$(printf '%200s' '')"
     refuses "config with a long line" 2 'c.ini:1: line is longer than the 198 characters' \
         train --data data --config c.ini
+    printf 'lr = 0.1\nepochs = 2\0\n' >c.ini
+    refuses "config with a zero byte" 2 'c.ini:2: line has a zero byte' train --data data --config c.ini
+    printf 'epochs = 2\0' >c.ini
+    refuses "config that ends with a zero byte" 2 'c.ini:1: line has a zero byte' \
+        train --data data --config c.ini
     config 'epochs = 2' 'hidden = "5,4"'
     refuses "config with a quoted value" 2 "c.ini:2: hidden: .*; values are written without quotes" \
         train --data data --config c.ini

@@ -149,6 +149,18 @@ static void put_idx(const char *name, const char *mode, unsigned columns, const 
     assert_int_equal(gzclose(file), Z_OK);
 }
 
+/* Lack of memory must not pass for the lack of a test set. */
+static gemmlp_status look_for_test(const void *how, gemmlp_error *error)
+{
+    gemmlp_dataset *set;
+    if (!gemmlp_dataset_has_test(how))
+        return GEMMLP_BAD_DATA;
+    const gemmlp_open_options options = {.test = true, .features_only = true};
+    const gemmlp_status status = gemmlp_dataset_open(how, &options, &set, error);
+    gemmlp_dataset_free(set);
+    return status;
+}
+
 static void test_data(void **state)
 {
     (void)state;
@@ -157,6 +169,7 @@ static void test_data(void **state)
         small[i] = (unsigned char)labels[i];
     put_idx("train-images-idx3-ubyte", "wbT", FEATURES, pixels, sizeof pixels);
     put_idx("train-labels-idx1-ubyte", "wbT", 0, small, sizeof small);
+    put_idx("t10k-images-idx3-ubyte", "wbT", FEATURES, pixels, sizeof pixels);
     put_idx("x-images-idx3-ubyte.gz", "wb", FEATURES, pixels, sizeof pixels);
     put_idx("x-labels-idx1-ubyte.gz", "wb", 0, small, sizeof small);
     char packed[512];
@@ -174,6 +187,7 @@ static void test_data(void **state)
     sweep("wrapping", wrap, &arrays, 3);
     sweep("wrapping targets", wrap, &real, 3);
     sweep("splitting", split, NULL, 4);
+    sweep("looking for a test set", look_for_test, directory, 4);
     for (size_t i = 0; i < sizeof openings / sizeof *openings; i++)
         sweep("opening", open_files, &openings[i], 8);
 }

@@ -32,10 +32,19 @@ static void fail_here(struct reading *reading, const char *message)
 static char *read_line(char *line, int size, void *user)
 {
     struct reading *reading = user;
+    memset(line, '\n', (size_t)size); /* so that the last zero is the one that fgets wrote */
     if (reading->error_line || !fgets(line, size, reading->file)) {
         return NULL;
     }
     reading->line++;
+    size_t end = (size_t)size - 1;
+    while (line[end] != '\0') {
+        end--;
+    }
+    if (strlen(line) != end) {
+        fail_here(reading, "line has a zero byte: expected a text");
+        return NULL;
+    }
     if (!strchr(line, '\n') && !feof(reading->file)) {
         char message[96];
         snprintf(message, sizeof message, "line is longer than the %d characters there may be",
@@ -131,6 +140,10 @@ static int take_value(void *user, const char *section, const char *name, const c
 bool cli_config_read(struct args *args, const char *path, int *code)
 {
     struct reading reading = {.args = args, .file = fopen(path, "r")};
+    if (!reading.file && errno == ENOMEM) {
+        *code = cli_failed_memory(path);
+        return false;
+    }
     if (!reading.file) {
         *code = cli_usage(args->command, "%s: %s", path, strerror(errno));
         return false;

@@ -109,10 +109,7 @@ void gemmlp_dataset_free(gemmlp_dataset *dataset)
 
 bool gemmlp_dataset_has_test(const char *path)
 {
-    char *images;
-    bool found = gm_idx_find_images(path, true, &images, NULL) == GEMMLP_OK;
-    free(images);
-    return found;
+    return gm_idx_has_images(path, true);
 }
 
 static gemmlp_status fail_unrecognised(const char *path, const unsigned char *head, size_t size,

@@ -13,19 +13,34 @@
 /* Behind train- or t10k-: the original name, and the one that some archives unpack to. */
 static const char *const image_names[] = {"images-idx3-ubyte", "images.idx3-ubyte"};
 
+/* Writes the first of the paths that is there to out[size]; one that does not fit is not there. */
+static bool find_images(const char *directory, bool test, char *out, size_t size)
+{
+    const size_t length = strlen(directory);
+    const char *slash = length > 0 && directory[length - 1] == '/' ? "" : "/";
+    for (size_t i = 0; i < 2 * sizeof image_names / sizeof *image_names; i++) {
+        const int n = snprintf(out, size, "%s%s%s-%s%s", directory, slash, test ? "t10k" : "train",
+                               image_names[i / 2], i % 2 ? ".gz" : "");
+        if (n > 0 && (size_t)n < size && access(out, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool gm_idx_has_images(const char *directory, bool test)
+{
+    char path[4096]; /* the system opens no longer one */
+    return find_images(directory, test, path, sizeof path);
+}
+
 gemmlp_status gm_idx_find_images(const char *directory, bool test, char **out, gemmlp_error *error)
 {
-    size_t length = strlen(directory), size = length + 64;
-    const char *slash = length > 0 && directory[length - 1] == '/' ? "" : "/";
+    const size_t size = strlen(directory) + 64;
     *out = malloc(size);
     if (!*out)
         return gm_fail_memory(error, "a path", size);
-    for (size_t i = 0; i < 2 * sizeof image_names / sizeof *image_names; i++) {
-        snprintf(*out, size, "%s%s%s-%s%s", directory, slash, test ? "t10k" : "train",
-                 image_names[i / 2], i % 2 ? ".gz" : "");
-        if (access(*out, F_OK) == 0)
-            return GEMMLP_OK;
-    }
+    if (find_images(directory, test, *out, size))
+        return GEMMLP_OK;
     free(*out);
     *out = NULL;
     const char *part = test ? "t10k" : "train";

@@ -71,7 +71,7 @@ gemmlp_status pass_create(const struct model *model, const struct gemm_provider 
                           enum pass_purpose purpose, size_t rows, size_t last_rows,
                           struct pass **out, gemmlp_error *error);
 void pass_free(struct pass *pass);
-/* What its workspace would take, in bytes; SIZE_MAX on overflow. */
+/* What its workspace would take, in bytes; SIZE_MAX on overflow, 0 where memory is too short to tell. */
 size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size_t rows);
 
 /* rows: one of the two numbers given to pass_create. */

@@ -71,7 +71,7 @@ size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size
     if (pass.layers)
         lay_out(&pass, &arena, rows);
     free(pass.layers);
-    return arena.overflow || !pass.layers ? SIZE_MAX : arena.used;
+    return !pass.layers ? 0 : arena.overflow ? SIZE_MAX : arena.used;
 }
 
 /* Only what will run: no gradient is taken of the network's inputs. */

@@ -26,6 +26,9 @@ static gemmlp_status count(const struct model *model, const gemmlp_training *tra
     out->parameters = out->weights;
     for (size_t l = 0; l < model->layer_count; l++)
         out->parameters += model->layers[l].n_out;
+    if (out->bytes_workspace == 0)
+        return gm_fail_memory(error, "the layers of a network",
+                              model->layer_count * sizeof *model->layers);
     if (model->arena.overflow || out->bytes_workspace == SIZE_MAX ||
         !gm_mul(slabs, out->bytes_parameters, &total) || !gm_add(total, out->bytes_half, &total) ||
         !gm_add(total, out->bytes_workspace, &out->bytes_training))

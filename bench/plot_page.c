@@ -10,9 +10,7 @@
 
 const char *bench_page_colour(size_t index)
 {
-    static const char *const colours[] = {"#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
-                                          "#d55e00", "#999999", "#000000", "#882255"};
-    return colours[index % (sizeof colours / sizeof colours[0])];
+    return cli_gnuplot_colour(index);
 }
 
 /* Appends ", text" unless there is none. */

@@ -31,8 +31,7 @@ enum {
     PAGE_TEXT = 512,
 };
 
-/* Okabe and Ito's palette, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color),
- * less its yellow, in which a line is hard to see, and a wine red by Tol; as "#rrggbb", any index will do. */
+/* cli_gnuplot_colour. */
 const char *bench_page_colour(size_t index);
 
 /* Title, and in small type the machine, the versions, the date and the command; below it `body`

@@ -190,7 +190,10 @@ static bool take_options(struct args *args, int argc, char **argv, const struct 
 static bool take_operand(struct args *args, int argc, char **argv, int *code)
 {
     if (optind < argc && args->operand_name) {
-        args->operand = argv[optind++];
+        args->operands = argv + optind;
+        args->operand_count = args->many_operands ? (size_t)(argc - optind) : 1;
+        args->operand = argv[optind];
+        optind += (int)args->operand_count;
     }
     if (optind < argc) {
         *code = cli_usage(args->command, "unexpected argument '%s'", argv[optind]);

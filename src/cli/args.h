@@ -90,9 +90,12 @@ struct args {
     size_t group_count;
     const char *operand_name; /* "MODEL"; NULL: takes none */
     bool operand_required;
+    bool many_operands;            /* takes one and more */
     void (*help_of_operand)(void); /* prints a section of the help, may be NULL */
 
-    const char *operand; /* NULL: not given */
+    const char *operand; /* the first; NULL: not given */
+    char **operands;     /* (operand_count), in argv */
+    size_t operand_count;
     struct arg_slot *slots;
     size_t slot_count;
     char **texts; /* values that came from the --config file */

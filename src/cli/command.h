@@ -33,6 +33,7 @@ int cli_run_predict(const struct command *command, int argc, char **argv);
 int cli_run_info(const struct command *command, int argc, char **argv);
 int cli_run_gradcheck(const struct command *command, int argc, char **argv);
 int cli_run_explain(const struct command *command, int argc, char **argv);
+int cli_run_plot(const struct command *command, int argc, char **argv);
 int cli_run_bench(const struct command *command, int argc, char **argv); /* bench/bench.c */
 
 #endif

@@ -251,6 +251,14 @@ void cli_gnuplot_page(struct gnuplot *plot, int width, int height)
                  "set style fill solid 1 noborder\nunset key\n");
 }
 
+const char *cli_gnuplot_colour(size_t index)
+{
+    static const char *const colours[GNUPLOT_COLOURS] = {"#0072b2", "#e69f00", "#009e73",
+                                                         "#cc79a7", "#56b4e9", "#d55e00",
+                                                         "#999999", "#000000", "#882255"};
+    return colours[index % GNUPLOT_COLOURS];
+}
+
 void cli_gnuplot_block(struct gnuplot *plot, const char *name)
 {
     fprintf(plot->data, "%s# %s\n", ftell(plot->data) > 0 ? "\n\n" : "", name);

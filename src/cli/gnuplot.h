@@ -38,6 +38,12 @@ bool cli_gnuplot_open(struct gnuplot *plot, const char *path, char *message, siz
  * the name of the data, `dot` what a pointsize must be multiplied by. */
 void cli_gnuplot_page(struct gnuplot *plot, int width, int height);
 
+/* Okabe and Ito's palette, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color),
+ * less its yellow, in which a line is hard to see, and a wine red by Tol; as "#rrggbb", any index will
+ * do. */
+enum { GNUPLOT_COLOURS = 9 };
+const char *cli_gnuplot_colour(size_t index);
+
 /* Begins the block of data that the script calls `data index 'NAME'`. No name may be the beginning
  * of another: gnuplot takes the first block whose name begins so. */
 void cli_gnuplot_block(struct gnuplot *plot, const char *name);

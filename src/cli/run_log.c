@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/names.h"
 #include "cli/terminal.h"
 #include "core/error.h"
 #include "io/json_text.h"
@@ -151,6 +152,56 @@ static gemmlp_status take_epoch(struct reading *r, const json_t *event, gemmlp_e
     return GEMMLP_OK;
 }
 
+/* The sizes of the network, as many as a line of a picture has room for. */
+static void append_sizes(const json_t *network, char *out, size_t size)
+{
+    enum { SHOWN_LAYERS = 8 };
+    const json_t *layers = json_object_get(network, "layers");
+    const size_t count = json_array_size(layers);
+    const json_int_t n_in = json_integer_value(json_object_get(network, "n_in"));
+    if (n_in < 1 || count == 0) {
+        return;
+    }
+    cli_append(out, size, "%lld", (long long)n_in);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *layer = json_array_get(layers, i);
+        if (count > SHOWN_LAYERS && i == SHOWN_LAYERS - 1) {
+            cli_append(out, size, "-…");
+            i = count - 1;
+            layer = json_array_get(layers, i);
+        }
+        cli_append(out, size, "-%lld",
+                   (long long)json_integer_value(json_object_get(layer, "n_out")));
+    }
+}
+
+/* The figures by which runs usually differ; keys that are missing are left out. */
+static void summarise(const json_t *event, char *out, size_t size)
+{
+    const json_t *training = json_object_get(event, "training");
+    const char *optimizer = json_string_value(json_object_get(training, "optimizer"));
+    const json_t *lr = json_object_get(training, "lr");
+    const json_t *batch = json_object_get(training, "batch");
+    const json_t *seed = json_object_get(event, "seed");
+    char shown[32];
+    *out = '\0';
+    append_sizes(json_object_get(event, "network"), out, size);
+    if (optimizer) {
+        cli_append(out, size, "%s%s", *out ? ", " : "",
+                   cli_printable(optimizer, shown, sizeof shown));
+    }
+    if (json_is_number(lr)) {
+        cli_append(out, size, "%slr %g", *out ? ", " : "", json_number_value(lr));
+    }
+    if (json_is_integer(batch)) {
+        cli_append(out, size, "%sbatch %lld", *out ? ", " : "",
+                   (long long)json_integer_value(batch));
+    }
+    if (json_is_integer(seed)) {
+        cli_append(out, size, "%sseed %lld", *out ? ", " : "", (long long)json_integer_value(seed));
+    }
+}
+
 static gemmlp_status take_event(struct reading *r, const json_t *object, gemmlp_error *error)
 {
     const char *event = json_string_value(json_object_get(object, "event"));
@@ -161,6 +212,9 @@ static gemmlp_status take_event(struct reading *r, const json_t *object, gemmlp_
                        r->line);
     }
     if (strcmp(event, "run") == 0) {
+        if (!r->begun) {
+            summarise(object, r->curves->summary, sizeof r->curves->summary);
+        }
         r->curves->resumed += r->begun;
         r->begun = true;
         return GEMMLP_OK;

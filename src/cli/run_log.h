@@ -31,6 +31,7 @@ struct run_epoch {
 };
 
 struct run_curves {
+    char summary[200];        /* "784-256-10, adam, lr 0.005, batch 128, seed 1": what is known */
     struct run_epoch *epochs; /* (count), rising; freed by cli_run_log_free */
     size_t count;
     size_t resumed;    /* `run` events after the first */

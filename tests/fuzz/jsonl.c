@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_REQUIRE(status == GEMMLP_OK || status == GEMMLP_BAD_DATA);
     FUZZ_REQUIRE((status == GEMMLP_OK) == (curves.count > 0));
     FUZZ_REQUIRE(status == GEMMLP_OK || strlen(error.message) > 0);
+    FUZZ_REQUIRE(memchr(curves.summary, '\0', sizeof curves.summary) != NULL);
     for (size_t i = 1; i < curves.count; i++)
         FUZZ_REQUIRE(curves.epochs[i].epoch > curves.epochs[i - 1].epoch);
     cli_run_log_free(&curves);

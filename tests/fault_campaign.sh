@@ -214,11 +214,22 @@ files_of() { # files_of NAME ARGUMENTS…
     verdict "$name, $runs runs with failing files" "$wrong of them went wrong"
 }
 
+# A directory that may not be looked into is not one without data.
+unreadable_directory() {
+    strace -f -qq -e signal=none -e trace=?access,?faccessat,?faccessat2 -o trace \
+        -e inject=?access,?faccessat,?faccessat2:error=EACCES "$gemmlp" train --data data >out.txt 2>err </dev/null
+    code=$?
+    [ $code -eq 3 ] && [ "$(grep -c '^gemmlp: ' err)" -eq 1 ] &&
+        grep -q '^gemmlp: data: could not look for its training set: Permission denied' err
+    verdict "an unreadable directory" "exit code $code: $(head -n 1 err)"
+}
+
 # ------------------------------------------------------------------------------------------------
 
 strace -qq -e trace=write -e inject=write:error=EIO -o trace true 2>/dev/null && traced=yes || traced=
 [ -n "$traced" ] || echo "skipped: failing files (needs strace, and that it may trace)"
 [ -n "$failing" ] || echo "skipped: failing memory (this build has an allocator of its own)"
+[ -z "$traced" ] || [ -n "$only" ] || unreadable_directory
 while read -r name line; do
     [ -z "$only" ] || [ "$only" = "$name" ] || continue
     # shellcheck disable=SC2086 # words

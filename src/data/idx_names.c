@@ -3,6 +3,7 @@
 #define _FILE_OFFSET_BITS 64
 #include "data/idx_names.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,20 @@
 /* Behind train- or t10k-: the original name, and the one that some archives unpack to. */
 static const char *const image_names[] = {"images-idx3-ubyte", "images.idx3-ubyte"};
 
-/* Writes the first of the paths that is there to out[size]; one that does not fit is not there. */
-static bool find_images(const char *directory, bool test, char *out, size_t size)
+/* Writes the first of the paths that is there to out[size]; one that does not fit is not there. *cause:
+ * the errno why one could not be looked for; 0: none is there. */
+static bool find_images(const char *directory, bool test, char *out, size_t size, int *cause)
 {
     const size_t length = strlen(directory);
     const char *slash = length > 0 && directory[length - 1] == '/' ? "" : "/";
+    *cause = 0;
     for (size_t i = 0; i < 2 * sizeof image_names / sizeof *image_names; i++) {
         const int n = snprintf(out, size, "%s%s%s-%s%s", directory, slash, test ? "t10k" : "train",
                                image_names[i / 2], i % 2 ? ".gz" : "");
         if (n > 0 && (size_t)n < size && access(out, F_OK) == 0)
             return true;
+        if (errno != ENOENT && errno != ENOTDIR)
+            *cause = errno;
     }
     return false;
 }
@@ -30,7 +35,8 @@ static bool find_images(const char *directory, bool test, char *out, size_t size
 bool gm_idx_has_images(const char *directory, bool test)
 {
     char path[4096]; /* the system opens no longer one */
-    return find_images(directory, test, path, sizeof path);
+    int cause;
+    return find_images(directory, test, path, sizeof path, &cause);
 }
 
 gemmlp_status gm_idx_find_images(const char *directory, bool test, char **out, gemmlp_error *error)
@@ -39,11 +45,15 @@ gemmlp_status gm_idx_find_images(const char *directory, bool test, char **out, g
     *out = malloc(size);
     if (!*out)
         return gm_fail_memory(error, "a path", size);
-    if (find_images(directory, test, *out, size))
+    int cause;
+    if (find_images(directory, test, *out, size, &cause))
         return GEMMLP_OK;
     free(*out);
     *out = NULL;
     const char *part = test ? "t10k" : "train";
+    if (cause)
+        return gm_fail(error, GEMMLP_IO, "%s: could not look for its %s set: %s", directory,
+                       test ? "test" : "training", strerror(cause));
     return gm_fail(error, GEMMLP_IO,
                    "%s: no %s set in this directory: looked for %s-%s and %s-%s, with and without "
                    ".gz",

@@ -339,6 +339,11 @@ test_plans() {
     verdict "$name, is JSON" "it is not"
     cp out imported.json
     cp out before.json
+    echo '{"gemmlp_plan": 1}' >cache/gemmlp/plan.json
+    run "train: a damaged usual plan" 0 train $small --threads 2 --epochs 1
+    says err 'plan.json: not a plan: .*; it was removed, and is made anew'
+    is_json cache/gemmlp/plan.json
+    verdict "$name, is JSON again" "it is not"
     run "train: an imported plan" 0 train $small --threads 2 --epochs 1 --plan imported.json
     cmp -s imported.json before.json
     verdict "$name, has all" "it was added to"

@@ -119,7 +119,13 @@ bool cli_compute_open(const struct command *command, const struct compute_option
         *code = cli_usage(command, "--plan: expected --provider auto, and no --deterministic");
         return false;
     }
-    if (gemmlp_compute_info_get(&compute, info, &error) != GEMMLP_OK) {
+    gemmlp_status status = gemmlp_compute_info_get(&compute, info, &error);
+    /* A damaged cache, or another version's, is no reason not to work; the user's own file is his. */
+    if (status == GEMMLP_BAD_DATA && !options->plan && compute.plan && unlink(compute.plan) == 0) {
+        fprintf(stderr, "%s; it was removed, and is made anew\n", error.message);
+        status = gemmlp_compute_info_get(&compute, info, &error);
+    }
+    if (status != GEMMLP_OK) {
         *code = cli_failed(command, &error);
         return false;
     }

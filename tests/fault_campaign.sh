@@ -29,6 +29,7 @@ train="--hidden 8 --batch 10 --epochs 2 --threads 1 --seed 3 --quiet"
 # shellcheck disable=SC2086
 "$gemmlp" train --data data $train --plan plan.json --log run.jsonl --model m.safetensors >/dev/null 2>err ||
     { cat err; exit 1; }
+cp plan.json plan.json.kept
 cat >c.ini <<'END'
 [network]
 hidden = 7,5
@@ -65,6 +66,7 @@ plain() {
 prepare() {
     rm -rf out
     cp -R before out
+    cp plan.json.kept plan.json # a run may have found a better answer
 }
 
 mkdir before

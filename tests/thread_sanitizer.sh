@@ -5,7 +5,7 @@
 # tool (Debian: clang, libclang-rt-14-dev, libomp-dev). A BLAS, which is not instrumented, is left out. Two small
 # programs show first that a race is seen, and that a barrier is not taken for one.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 datasets=${1:-datasets}
 build=${BUILD:-build-tsan}
 archer=$(find /usr/lib/llvm-*/lib -name libarcher.so 2>/dev/null | sort | tail -n 1)

@@ -91,11 +91,12 @@ static off_t kept_length(FILE *stream, off_t start, const gemmlp_checkpoint *fro
 static bool cut(struct run_log *log, off_t start, const gemmlp_checkpoint *from)
 {
     FILE *stream = fopen(log->path, "re");
-    const bool at_line = stream && last_byte_is_newline(fileno(stream), start);
-    const off_t kept = at_line ? kept_length(stream, start, from) : -1;
-    if (stream) {
-        fclose(stream);
+    if (!stream) {
+        return false;
     }
+    const bool at_line = last_byte_is_newline(fileno(stream), start);
+    const off_t kept = at_line ? kept_length(stream, start, from) : -1;
+    fclose(stream);
     if (kept < 0) {
         cli_complain("%s: has lines of other runs after those of this one: nothing is removed, and "
                      "epochs after the checkpoint stand there twice",
@@ -105,31 +106,55 @@ static bool cut(struct run_log *log, off_t start, const gemmlp_checkpoint *from)
     return ftruncate(fileno(log->stream), kept) == 0;
 }
 
-/* Where the last line begins, if it was torn: an event without its end. Any other text, whose author
- * only forgot the newline, is not ours to remove: `size`. */
-static off_t before_torn(const char *path, off_t size)
+/* The last bytes of a file, LONGEST_LINE at most, to be freed; NULL: errno says why. */
+static char *read_end(const char *path, off_t size, size_t *length)
 {
-    static const char beginning[] = "{\"event\":\"";
-    const off_t room = size < LONGEST_LINE ? size : LONGEST_LINE;
-    char *text = malloc((size_t)room + 1);
+    *length = (size_t)(size < LONGEST_LINE ? size : LONGEST_LINE);
+    char *text = malloc(*length + 1);
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    off_t start = size;
-    if (text && descriptor >= 0 && pread(descriptor, text, (size_t)room, size - room) == room) {
-        off_t at = room;
-        while (at > 0 && text[at - 1] != '\n') {
-            at--;
-        }
-        const size_t torn = (size_t)(room - at);
-        const size_t seen = torn < sizeof beginning - 1 ? torn : sizeof beginning - 1;
-        if ((at > 0 || room == size) && strncmp(text + at, beginning, seen) == 0) {
-            start = size - room + at;
-        }
-    }
+    const ssize_t got =
+        text && descriptor >= 0 ? pread(descriptor, text, *length, size - (off_t)*length) : -1;
+    const int cause = got >= 0 ? EIO : errno; /* shorter than it was a moment ago */
     if (descriptor >= 0) {
         close(descriptor);
     }
+    if (got != (ssize_t)*length) {
+        free(text);
+        errno = cause;
+        return NULL;
+    }
+    return text;
+}
+
+/* Where the last line begins, if it was torn: an event without its end. Any other text, whose author
+ * only forgot the newline, is not ours to remove: `length`. */
+static size_t before_torn(const char *text, size_t length, bool whole_file)
+{
+    static const char beginning[] = "{\"event\":\"";
+    size_t at = length;
+    while (at > 0 && text[at - 1] != '\n') {
+        at--;
+    }
+    const size_t torn = length - at;
+    const size_t seen = torn < sizeof beginning - 1 ? torn : sizeof beginning - 1;
+    return (at > 0 || whole_file) && strncmp(text + at, beginning, seen) == 0 ? at : length;
+}
+
+/* What is added next begins a line. */
+static bool mend_end(struct run_log *log, off_t size)
+{
+    size_t length;
+    char *text = read_end(log->path, size, &length);
+    if (!text) {
+        return false;
+    }
+    const size_t sound = before_torn(text, length, (off_t)length == size);
+    const bool ended = sound == 0 || text[sound - 1] == '\n';
     free(text);
-    return start;
+    if (sound < length) {
+        return ftruncate(fileno(log->stream), size - (off_t)(length - sound)) == 0;
+    }
+    return ended || (fputc('\n', log->stream) != EOF && fflush(log->stream) == 0);
 }
 
 bool cli_log_mend(struct run_log *log, long long bytes, const gemmlp_checkpoint *from)
@@ -142,17 +167,5 @@ bool cli_log_mend(struct run_log *log, long long bytes, const gemmlp_checkpoint 
     if (bytes >= 0 && bytes <= status.st_size && !cut(log, (off_t)bytes, from)) {
         return false;
     }
-    if (fstat(descriptor, &status) != 0) {
-        return false;
-    }
-    const off_t sound = before_torn(log->path, status.st_size);
-    if (sound < status.st_size) {
-        return ftruncate(descriptor, sound) == 0;
-    }
-    const int reading = open(log->path, O_RDONLY | O_CLOEXEC);
-    const bool ended = reading < 0 || last_byte_is_newline(reading, status.st_size);
-    if (reading >= 0) {
-        close(reading);
-    }
-    return ended || (fputc('\n', log->stream) != EOF && fflush(log->stream) == 0);
+    return fstat(descriptor, &status) == 0 && mend_end(log, status.st_size);
 }

@@ -511,6 +511,12 @@ static void test_hostile(void **state)
          "'plateau_scale'"},
         {"\\\"plateau_scale\\\":1.0", "\\\"plateau_scale\\\":1e999", GEMMLP_BAD_MODEL, "state"},
         {"\\\"tally\\\":{", "\\\"tally\\\":[],\\\"x\\\":{", GEMMLP_BAD_MODEL, "'examples'"},
+        {"\\\"tally\\\":{", "\\\"x\\\":[[{}]],\\\"tally\\\":{", GEMMLP_BAD_MODEL,
+         "metadata state nests deeper than 2 levels"},
+        {"\"state\":\"{", "\"state\":\"[]\",\"x\":\"{", GEMMLP_BAD_MODEL,
+         "metadata state is no JSON object"},
+        {"\\\"batch\\\":20", "\\\"batch\\\":20,\\\"batch\\\":20", GEMMLP_BAD_MODEL,
+         "metadata training is no JSON object: duplicate object key"},
         {"\\\"valid\\\":{\\\"examples\\\":90,\\\"loss",
          "\\\"valid\\\":{\\\"examples\\\":-9,\\\"loss", GEMMLP_BAD_MODEL, "'examples'"},
         {"\"optimizer.slot1.layers.0.weight\"", "\"optimizer.slotI.layers.0.weight\"",
@@ -541,6 +547,32 @@ static void test_hostile(void **state)
     }
     gemmlp_model_free(model);
     gemmlp_model_free(same);
+    subject_free(&s);
+}
+
+/* Weights of fewer classes than there are must not be read beyond their end, whoever passes them. */
+static void test_hostile_weights(void **state)
+{
+    (void)state;
+    struct subject s;
+    const size_t size = a_checkpoint(&s);
+    gemmlp_model *model = model_for(&s, 1);
+    gemmlp_checkpoint *c;
+    gemmlp_trainer *trainer;
+    gemmlp_training training;
+    gemmlp_error error = {0};
+    forge(size, "\\\"batch\\\":20", "\\\"batch\\\":20,\\\"class_weights\\\":[1.0]");
+    assert_int_equal(gemmlp_checkpoint_open(at("d"), &c, &error), GEMMLP_OK);
+    gemmlp_checkpoint_settings(c, &training);
+    const gemmlp_training *const settings[] = {NULL, &training};
+    for (size_t i = 0; i < 2; i++) {
+        const gemmlp_status status = gemmlp_trainer_resume(model, s.train.data, s.use_valid,
+                                                           settings[i], c, true, &trainer, &error);
+        assert_failed(status, &error, GEMMLP_BAD_MODEL, "weights of 1 classes, expected 3");
+        assert_null(trainer);
+    }
+    gemmlp_checkpoint_free(c);
+    gemmlp_model_free(model);
     subject_free(&s);
 }
 
@@ -748,6 +780,7 @@ int main(void)
         IN_DIRECTORY(test_directory),
         IN_DIRECTORY(test_damage),
         IN_DIRECTORY(test_hostile),
+        IN_DIRECTORY(test_hostile_weights),
         IN_DIRECTORY(test_not_finite),
         IN_DIRECTORY(test_mismatches),
         IN_DIRECTORY(test_schedules_to_the_end),

@@ -15,16 +15,14 @@
 #include "cli/names.h"
 #include "cli/terminal.h"
 #include "core/error.h"
-#include "io/json_text.h"
 
 enum {
-    MAX_LINE = 1 << 20, /* a `run` event holds the command line and every layer */
     MAX_EPOCHS = 1000000,
     SHOWN = 64, /* characters of a foreign text in a message */
 };
 
 /* A `run` event nests five levels: event, network, layers, layer, and one for what may come. */
-static const struct json_limits limits = {.depth = 8, .values = 100000};
+const struct json_limits cli_run_log_limits = {.depth = 8, .values = 100000};
 
 static const char *const keys[RUN_VALUES] = {
     [RUN_LR] = "lr",
@@ -89,11 +87,11 @@ static gemmlp_status read_line(struct reading *r, bool *more, gemmlp_error *erro
     r->line++;
     errno = 0;
     while ((c = getc(r->file)) != EOF && c != '\n') {
-        if (r->length == MAX_LINE) {
+        if (r->length == RUN_LOG_LINE) {
             return gm_fail(error, GEMMLP_BAD_DATA,
                            "%s:%zu: no log of a run: the line is longer than the %d characters "
                            "there may be",
-                           r->path, r->line, MAX_LINE);
+                           r->path, r->line, RUN_LOG_LINE);
         }
         if (r->length == r->capacity) {
             gemmlp_status status = grow(r, error);
@@ -230,7 +228,7 @@ static gemmlp_status take_event(struct reading *r, const json_t *object, gemmlp_
 static gemmlp_status take_line(struct reading *r, gemmlp_error *error)
 {
     struct json_fault fault;
-    json_t *object = gm_json_parse(r->text, r->length, limits, &fault);
+    json_t *object = gm_json_parse(r->text, r->length, cli_run_log_limits, &fault);
     if (!object && fault.out_of_memory) {
         return gm_fail_memory(error, "a line of a log", r->length);
     }

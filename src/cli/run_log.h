@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "gemmlp.h"
+#include "io/json_text.h"
 
 enum run_value {
     RUN_LR,
@@ -38,6 +39,10 @@ struct run_curves {
     size_t torn_line;  /* the last line where it was cut off, as by a kill, and left out; 0: none */
     size_t best_epoch; /* of the lowest validation loss; 0: there is none */
 };
+
+/* What a line may hold: a `run` event has the command line and every layer. */
+enum { RUN_LOG_LINE = 1 << 20 };
+extern const struct json_limits cli_run_log_limits;
 
 /* On failure nothing is to be freed; the message names file, line, what was expected and found. */
 gemmlp_status cli_run_log_read(const char *path, struct run_curves *out, gemmlp_error *error);

@@ -164,9 +164,16 @@ static bool recall_options(struct train_options *options, struct args *args, int
 {
     const char *text = gemmlp_checkpoint_note(options->from), *name;
     const char *path = gemmlp_checkpoint_path(options->from);
+    /* An object of texts in an object; no command has as many options. */
+    const struct json_limits limits = {.depth = 2, .values = 1000};
+    struct json_fault fault = {.out_of_memory = false};
     char message[1024];
     json_t *value;
-    options->note = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    options->note = text ? gm_json_parse(text, strlen(text), limits, &fault) : NULL;
+    if (fault.out_of_memory) {
+        *code = cli_failed_memory("the command line of a checkpoint");
+        return false;
+    }
     json_t *given = json_object_get(options->note, "options");
     bool good = json_is_object(given);
     snprintf(message, sizeof message, "it was not saved by this command");

@@ -149,7 +149,7 @@ gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char *path, gem
 
 /* Layers are objects in an array in an object, of 1 bracket and 4 commas each. There cannot be more
  * of them than half of the tensors that a file may have. */
-static const struct json_limits network_limits = {.depth = 3, .values = 5 * 50000 + 16};
+const struct json_limits gm_network_limits = {.depth = 3, .values = 5 * 50000 + 16};
 
 struct reader {
     const char *path;
@@ -226,7 +226,7 @@ static gemmlp_status parse_network(struct reader *r, gemmlp_error *error)
     if (!version || strcmp(version, "1") != 0)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: model version 1 expected, found '%.32s'",
                        r->path, version ? version : "");
-    r->json = gm_json_parse(text, strlen(text), network_limits, &fault);
+    r->json = gm_json_parse(text, strlen(text), gm_network_limits, &fault);
     if (!r->json && fault.out_of_memory)
         return gm_fail_memory(error, "the network of a model", strlen(text));
     if (!r->json)

@@ -2,6 +2,7 @@
 #ifndef GM_MODEL_FILE_H
 #define GM_MODEL_FILE_H
 
+#include "io/json_text.h"
 #include "io/safetensors.h"
 #include "nn/public_model.h"
 
@@ -24,6 +25,9 @@ void gm_model_content_free(struct model_content *content);
 /* Adds the tensors of a slab laid out as the model's: PREFIXlayers.N.weight, PREFIXlayers.N.bias. */
 void gm_model_content_add(struct model_content *content, const struct model *model,
                           const char *prefix, const float *slab);
+
+/* Of the network as JSON, which is foreign text. */
+extern const struct json_limits gm_network_limits;
 
 /* Reads those tensors into `slab`, once type and shape are as expected; every element is finite.
  * slab NULL: only looks whether they are there. path: of the file, for messages. */

@@ -4,6 +4,7 @@
 #include "train/checkpoint.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,20 +109,37 @@ gemmlp_status gemmlp_trainer_save(gemmlp_trainer *trainer, const char *path, con
 
 /* ---- open ---- */
 
-static gemmlp_status parse_object(struct gemmlp_checkpoint *c, const char *key, json_t **out,
-                                  gemmlp_error *error)
+/* Conditions, data and state: an object in an object at most, and some twenty members. */
+static const struct json_limits few_limits = {.depth = 2, .values = 1000};
+
+/* Those, and a list with a weight for each output: as many as the last layer's tensor has biases. */
+static struct json_limits training_limits(const struct gemmlp_checkpoint *c)
+{
+    const size_t layers = json_array_size(json_object_get(c->network, "layers"));
+    char name[MODEL_NAME_SIZE];
+    snprintf(name, sizeof name, "layers.%zu.bias", layers ? layers - 1 : 0);
+    const struct safetensor *bias = gm_safetensors_find(c->file, name);
+    struct json_limits limits = few_limits;
+    limits.values += bias ? bias->bytes / sizeof(float) : 0;
+    return limits;
+}
+
+static gemmlp_status parse_object(struct gemmlp_checkpoint *c, const char *key,
+                                  struct json_limits limits, json_t **out, gemmlp_error *error)
 {
     const char *text = gm_safetensors_metadata(c->file, key);
-    json_error_t where;
+    struct json_fault fault;
     if (!text)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: no checkpoint: metadata lacks '%s'", c->path,
                        key);
-    *out = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (!*out && json_error_code(&where) == json_error_out_of_memory)
+    *out = gm_json_parse(text, strlen(text), limits, &fault);
+    if (!*out && fault.out_of_memory)
         return gm_fail_memory(error, "the metadata of a checkpoint", strlen(text));
+    if (!*out && fault.line == 0)
+        return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata %s %s", c->path, key, fault.text);
     if (!json_is_object(*out))
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: metadata %s is no JSON object: %s", c->path,
-                       key, *out ? "it is another value" : where.text);
+                       key, *out ? "it is an array" : fault.text);
     return GEMMLP_OK;
 }
 
@@ -150,9 +168,10 @@ static gemmlp_status parse_compute(struct gemmlp_checkpoint *c, gemmlp_error *er
     const char *path = json_string_value(json_object_get(c->conditions, "provider_path"));
     const char *precision = json_string_value(json_object_get(c->conditions, "precision"));
     if (threads < 1 || threads > 4096 || !name || !precision)
-        return gm_fail(error, GEMMLP_BAD_MODEL,
-                       "%s: metadata conditions: 'threads', 'provider' or 'precision' is no valid value",
-                       c->path);
+        return gm_fail(
+            error, GEMMLP_BAD_MODEL,
+            "%s: metadata conditions: 'threads', 'provider' or 'precision' is no valid value",
+            c->path);
     const bool planned = json_is_true(json_object_get(c->conditions, "planned"));
     c->settings.compute = (gemmlp_compute){
         .threads = (int)threads,
@@ -176,15 +195,15 @@ static gemmlp_status parse(struct gemmlp_checkpoint *c, gemmlp_error *error)
         return gm_fail(error, GEMMLP_UNSUPPORTED,
                        "%s: checkpoint version " CHECKPOINT_VERSION " expected, found '%.32s'",
                        c->path, version);
-    gemmlp_status status = parse_object(c, "network", &c->network, error);
+    gemmlp_status status = parse_object(c, "network", gm_network_limits, &c->network, error);
     if (status == GEMMLP_OK)
-        status = parse_object(c, "training", &c->training, error);
+        status = parse_object(c, "training", training_limits(c), &c->training, error);
     if (status == GEMMLP_OK)
-        status = parse_object(c, "conditions", &c->conditions, error);
+        status = parse_object(c, "conditions", few_limits, &c->conditions, error);
     if (status == GEMMLP_OK)
-        status = parse_object(c, "data", &c->data, error);
+        status = parse_object(c, "data", few_limits, &c->data, error);
     if (status == GEMMLP_OK)
-        status = parse_object(c, "state", &c->state, error);
+        status = parse_object(c, "state", few_limits, &c->state, error);
     if (status == GEMMLP_OK)
         status = gm_checkpoint_settings(c->path, c->training, &c->settings, error);
     if (status == GEMMLP_OK)

@@ -10,6 +10,7 @@
 
 #include "core/checked.h"
 #include "core/cpu.h"
+#include "io/json_text.h"
 #include "nn/model_file.h"
 #include "train/checkpoint.h"
 
@@ -110,7 +111,9 @@ static gemmlp_status compare_all(struct gemmlp_trainer *t, const struct gemmlp_c
         status = gm_model_content(t->model, 0, &content, error);
     if (status != GEMMLP_OK)
         return status;
-    json_t *network = json_loads(content.network, 0, NULL);
+    const struct json_limits none = {.depth = SIZE_MAX, .values = SIZE_MAX}; /* our own text */
+    struct json_fault fault;
+    json_t *network = gm_json_parse(content.network, strlen(content.network), none, &fault);
     json_t *training = gm_checkpoint_training(t), *conditions = gm_checkpoint_conditions(t);
     json_t *data = gm_checkpoint_data(t);
     gm_model_content_free(&content);
@@ -302,12 +305,15 @@ gemmlp_status gemmlp_trainer_resume(gemmlp_model *model, const gemmlp_dataset *t
     gemmlp_trainer *trainer;
     *out = NULL;
     const size_t outputs = gm_network_outputs(&model->network.spec);
-    if (!training && checkpoint->class_weights && checkpoint->class_weight_count != outputs)
+    const gemmlp_training *settings = training ? training : &checkpoint->settings;
+    /* The caller's may be those that gemmlp_checkpoint_settings gave, of as many as the file has. */
+    if (settings->class_weights && settings->class_weights == checkpoint->class_weights &&
+        checkpoint->class_weight_count != outputs)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: has weights of %zu classes, expected %zu",
                        checkpoint->path, checkpoint->class_weight_count, outputs);
-    gemmlp_status status = gm_trainer_create(
-        model, train, valid, training ? training : &checkpoint->settings,
-        gm_safetensors_metadata(checkpoint->file, "plan"), checkpoint->path, &trainer, error);
+    gemmlp_status status = gm_trainer_create(model, train, valid, settings,
+                                             gm_safetensors_metadata(checkpoint->file, "plan"),
+                                             checkpoint->path, &trainer, error);
     if (status != GEMMLP_OK)
         return status;
     struct compute_scope scope = gm_compute_begin(trainer->threads);

@@ -351,7 +351,8 @@ GEMMLP_API gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset 
 
 typedef struct gemmlp_checkpoint gemmlp_checkpoint;
 
-/* note: a text (UTF-8) of the caller's that is kept with it; may be NULL. */
+/* note: a text (UTF-8) of the caller's that is kept with it; may be NULL. GEMMLP_DIVERGED: not everything
+ * is finite; what was saved before stays. */
 GEMMLP_API gemmlp_status gemmlp_trainer_save(gemmlp_trainer *trainer, const char *path,
                                              const char *note, gemmlp_error *error);
 /* Saves DIRECTORY/step-NNNNNNNNN.safetensors, makes the directory if need be, and removes those of the

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "io/safetensors.h"
+#include "train/trainer.h"
 
 enum { BATCH = 20, STEPS = 5 /* an epoch: 4 of 20 and one of 10 */ };
 
@@ -715,6 +716,35 @@ static void test_schedules_to_the_end(void **state)
     }
 }
 
+/* An update may spoil what only the next step would meet, or a memory of the optimizer: that is no
+ * checkpoint, and does not take the place of one. */
+static void test_spoilt(void **state)
+{
+    (void)state;
+    static const char *const optimizers[] = {"sgd", "adam"};
+    for (size_t i = 0; i < 2; i++) {
+        struct subject s = subject_of(optimizers[i], "constant");
+        gemmlp_error error = {0};
+        gemmlp_checkpoint *c;
+        subject_data(&s);
+        gemmlp_model *model = model_for(&s, 1);
+        gemmlp_trainer *trainer = start(&s, model);
+        run_to(trainer, 2);
+        save(trainer, at("c"));
+        if (i == 0)
+            gemmlp_model_biases(model, 1)[0] = INFINITY;
+        else
+            trainer->step.optimizer->slots[1][0] = INFINITY;
+        assert_failed(gemmlp_trainer_save(trainer, at("c"), NULL, &error), &error, GEMMLP_DIVERGED,
+                      "after step 2 not all that it holds is finite");
+        assert_int_equal(gemmlp_checkpoint_open(at("c"), &c, NULL), GEMMLP_OK);
+        gemmlp_checkpoint_free(c);
+        gemmlp_trainer_free(trainer);
+        gemmlp_model_free(model);
+        subject_free(&s);
+    }
+}
+
 /* NaN after a resume in mid-epoch leads back to the last completed epoch, as without it. */
 static void test_divergence(void **state)
 {
@@ -784,6 +814,7 @@ int main(void)
         IN_DIRECTORY(test_not_finite),
         IN_DIRECTORY(test_mismatches),
         IN_DIRECTORY(test_schedules_to_the_end),
+        IN_DIRECTORY(test_spoilt),
         IN_DIRECTORY(test_divergence),
         IN_DIRECTORY(test_is_a_model),
     };

@@ -13,6 +13,7 @@
 #include "io/json_text.h"
 #include "linalg/planner.h"
 #include "nn/model_file.h"
+#include "train/divergence.h"
 
 /* ---- save ---- */
 
@@ -45,6 +46,24 @@ static void add_slabs(const struct gemmlp_trainer *t, struct model_content *cont
         gm_model_content_add(content, model, "good.", t->good);
     if (t->best && t->progress.best_epoch > 0 && !same_slabs(t, t->best, t->good))
         gm_model_content_add(content, model, "best.", t->best);
+}
+
+/* An update may have spoilt what the next step will meet: nobody could go on from there, and a sound
+ * checkpoint must not make room for such a one. */
+static gemmlp_status check_slabs(const struct gemmlp_trainer *t, const char *path,
+                                 gemmlp_error *error)
+{
+    const struct optimizer *optimizer = t->step.optimizer;
+    const size_t size = t->model->core->slab_size;
+    bool bad = gm_divergence_in_parameters(t->model->core);
+    for (size_t i = 0; !bad && i < optimizer->rule->slots; i++)
+        bad = gm_divergence_in_slab(optimizer->slots[i], size);
+    return bad ? gm_fail(
+                     error, GEMMLP_DIVERGED,
+                     "%s: no checkpoint of a training that diverges: after step %zu not all that "
+                     "it holds is finite",
+                     path, t->progress.step)
+               : GEMMLP_OK;
 }
 
 enum { MORE_METADATA = 7 };
@@ -95,7 +114,9 @@ gemmlp_status gemmlp_trainer_save(gemmlp_trainer *trainer, const char *path, con
                        "%s: no checkpoint of a failed training: %.800s", path,
                        trainer->failure.message);
     struct compute_scope scope = gm_compute_begin(trainer->threads);
-    gemmlp_status status = gm_checkpoint_fingerprint(trainer, error);
+    gemmlp_status status = check_slabs(trainer, path, error);
+    if (status == GEMMLP_OK)
+        status = gm_checkpoint_fingerprint(trainer, error);
     if (status == GEMMLP_OK)
         status = gm_model_content(trainer->model, OPTIMIZER_SLOTS + 2, &content, error);
     if (status == GEMMLP_OK) {

@@ -24,9 +24,14 @@ static size_t first_bad(const float *x, size_t n)
     return none;
 }
 
+bool gm_divergence_in_slab(const float *slab, size_t size)
+{
+    return first_bad(slab, size) != none;
+}
+
 bool gm_divergence_in_parameters(const struct model *model)
 {
-    return first_bad(model->slab, model->slab_size) != none;
+    return gm_divergence_in_slab(model->slab, model->slab_size);
 }
 
 /* The place in words; false when layer l is sound. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "core/cpu.h"
 
+#include <fcntl.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -168,22 +169,20 @@ int gm_cgroup_cpus(const char *root)
     return limit;
 }
 
+/* Allocates nothing: a checkpoint has the name, and lack of memory must not make it another machine's.
+ * The first processor stands at the beginning. */
 static void cpu_name(char *name, size_t size)
 {
-    snprintf(name, size, "unknown");
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    if (!file)
-        return;
-    char line[256];
-    while (fgets(line, sizeof line, file)) {
-        char *value = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && value) {
-            value[strcspn(value, "\n")] = '\0';
-            snprintf(name, size, "%s", value + 2);
-            break;
-        }
-    }
-    fclose(file);
+    char text[4096];
+    const int descriptor = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+    const ssize_t length = descriptor >= 0 ? read(descriptor, text, sizeof text - 1) : -1;
+    if (descriptor >= 0)
+        close(descriptor);
+    text[length > 0 ? length : 0] = '\0';
+    const char *line = strstr(text, "model name");
+    const char *value = line ? strstr(line, ": ") : NULL;
+    snprintf(name, size, "%.*s", value ? (int)strcspn(value + 2, "\n") : 7,
+             value ? value + 2 : "unknown");
 }
 
 static const char *instruction_set(void)

@@ -372,7 +372,8 @@ GEMMLP_API gemmlp_status gemmlp_checkpoint_newest(const char *directory, gemmlp_
 GEMMLP_API const char *gemmlp_checkpoint_passed_over(const gemmlp_checkpoint *checkpoint);
 GEMMLP_API const char *gemmlp_checkpoint_path(const gemmlp_checkpoint *checkpoint);
 GEMMLP_API const char *gemmlp_checkpoint_note(const gemmlp_checkpoint *checkpoint); /* or NULL */
-/* The settings of its training; names and class weights are valid as long as the checkpoint. */
+/* The settings of its training; names and class weights are valid as long as the checkpoint. A provider that was
+ * named by a path is not among them, for a file must not choose what code is loaded: name it again. */
 GEMMLP_API void gemmlp_checkpoint_settings(const gemmlp_checkpoint *checkpoint,
                                            gemmlp_training *settings);
 /* Counters, learning rate, validation, seconds; what was measured on the running epoch is not in it. */

@@ -154,6 +154,11 @@ test_more_epochs() {
 test_mismatch() {
     refuses "other threads" 2 'threads was 1, is 2; --allow-mismatch' train --resume c --threads 2
     refuses "another provider" 2 'provider was "[a-z]*", is "reference"' train --resume c --provider reference
+    library=$GEMMLP_FAKES/libfake_good.so
+    run "a run by a library's path" 0 train --data few --hidden 8 --epochs 1 --schedule constant --threads 1 --provider "$library" \
+        --checkpoint by_path
+    refuses "a checkpoint does not choose what is loaded" 2 'provider was ' train --resume by_path --epochs 2
+    run "the library is named again" 0 train --resume by_path --epochs 2 --provider "$library"
     refuses "another rate" 2 'training.lr was 0.[0-9]*, is 0.3' train --resume c --lr 0.3
     refuses "another network" 2 'network.layers\[0\].n_out was 32, is 16' train --resume c --hidden 16
     refuses "another network, allowed" 3 'layers.0.weight should be' \

@@ -104,6 +104,12 @@ static bool is_kept(const char *name)
     return true;
 }
 
+/* A checkpoint does not choose what code is loaded: who wants a library by its path names it again. */
+static bool is_library(const char *name, const char *text)
+{
+    return strcmp(name, "provider") == 0 && strchr(text, '/');
+}
+
 static bool is_path(const char *name, const char *text)
 {
     static const char *const paths[] = {"data", "test", "plan", "model", "log"};
@@ -113,8 +119,7 @@ static bool is_path(const char *name, const char *text)
             return true;
         }
     }
-    return (strcmp(name, "valid") == 0 && !cli_parse_real(text, &fraction)) ||
-           (strcmp(name, "provider") == 0 && strchr(text, '/'));
+    return strcmp(name, "valid") == 0 && !cli_parse_real(text, &fraction);
 }
 
 /* A run may be resumed in another directory. NULL: no memory, or it is not UTF-8. */
@@ -131,7 +136,7 @@ static json_t *given_options(const struct args *args)
     struct record options = cli_record_begin();
     for (size_t i = 0; i < args->slot_count; i++) {
         const struct arg_slot *slot = &args->slots[i];
-        if (slot->given && is_kept(slot->arg->name)) {
+        if (slot->given && is_kept(slot->arg->name) && !is_library(slot->arg->name, slot->given)) {
             cli_record_json(&options, slot->arg->name,
                             is_path(slot->arg->name, slot->given) ? absolute(slot->given)
                                                                   : json_string(slot->given));
@@ -180,7 +185,7 @@ static bool recall_options(struct train_options *options, struct args *args, int
     json_object_foreach(given, name, value)
     {
         const char *word = json_string_value(value);
-        good = good && word && is_kept(name) &&
+        good = good && word && is_kept(name) && !is_library(name, word) &&
                cli_arg_recall(args, name, word, message, sizeof message);
     }
     if (!good) {

@@ -186,7 +186,8 @@ static gemmlp_status parse_compute(struct gemmlp_checkpoint *c, gemmlp_error *er
 {
     const json_int_t threads = json_integer_value(json_object_get(c->conditions, "threads"));
     const char *name = json_string_value(json_object_get(c->conditions, "provider"));
-    const char *path = json_string_value(json_object_get(c->conditions, "provider_path"));
+    /* A file does not choose what code is loaded: who wants a library by its path names it again. */
+    const bool by_path = json_object_get(c->conditions, "provider_path") != NULL;
     const char *precision = json_string_value(json_object_get(c->conditions, "precision"));
     if (threads < 1 || threads > 4096 || !name || !precision)
         return gm_fail(
@@ -196,9 +197,7 @@ static gemmlp_status parse_compute(struct gemmlp_checkpoint *c, gemmlp_error *er
     const bool planned = json_is_true(json_object_get(c->conditions, "planned"));
     c->settings.compute = (gemmlp_compute){
         .threads = (int)threads,
-        .provider = planned ? NULL
-                    : path  ? path
-                            : name,
+        .provider = planned || by_path ? NULL : name,
         .plan = planned ? "" : NULL,
         .precision = precision,
     };

@@ -85,7 +85,7 @@ static void test_rows(void **state)
  * of a hundred steps have none, and end 1e-6 of the largest weight apart, as those of float do (2e-4
  * where the optimizer divides); the others as far as these few terms carry, farthest where it
  * divides by the root of a small squared gradient. So a wrong term, such as a copy of the weights
- * that is one step old (4e-3 and more), shows in the median of the runs. */
+ * that is one step old, shows in the median of the runs. */
 static const double MEDIAN_APART = 1e-3, MOST_APART = 0.15;
 
 static double weights_apart(const struct model *model, struct reference_f64 *r)

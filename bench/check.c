@@ -10,7 +10,7 @@
 double bench_tolerance(const struct gemm_problem *p)
 {
     const double unit = p->precision == GEMM_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
-    return (8 + sqrt((double)p->k) / 4) * unit;
+    return (8 + sqrt((double)p->k) / 2) * unit;
 }
 
 static double element(enum gemm_precision precision, const void *x, size_t i)

@@ -94,29 +94,33 @@ static double time_calls(const struct gemm *gemm, const struct operands *o, size
     return (gm_seconds() - start) / (double)calls;
 }
 
-/* The quickest of some calls on so many threads; infinity where the provider cannot. A candidate that
- * is far behind `best` is not tried again. */
-static double time_candidate(const struct gemm_provider *provider, const struct gemm_problem *p,
-                             int threads, const struct operands *o, double best)
+/* *quickest = the least time of some calls on so many threads; infinity where the provider cannot. A
+ * candidate that is far behind `best` is not tried again. Lack of memory is an error: else it would have a
+ * say in who computes. */
+static gemmlp_status time_candidate(const struct gemm_provider *provider,
+                                    const struct gemm_problem *p, int threads,
+                                    const struct operands *o, double best, double *quickest,
+                                    gemmlp_error *error)
 {
     struct gemm gemm;
-    double quickest = INFINITY;
     const int before = omp_get_max_threads();
+    *quickest = INFINITY;
     omp_set_num_threads(threads);
-    if (gm_gemm_prepare(&gemm, provider, p, NULL) == GEMMLP_OK) {
+    const gemmlp_status status = gm_gemm_prepare(&gemm, provider, p, error);
+    if (status == GEMMLP_OK) {
         const double first = time_calls(&gemm, o, 1), start = gm_seconds();
         const double calls = fmax(1, fmin(1000, SAMPLE_SECONDS / first));
         const bool hopeless = first > 1.5 * best && first > CANDIDATE_SECONDS / 4;
         const size_t repeats = hopeless ? 0 : REPEATS;
         for (size_t i = 0; i < repeats && gm_seconds() - start < CANDIDATE_SECONDS; i++) {
-            quickest = fmin(quickest, time_calls(&gemm, o, (size_t)calls));
-            if (quickest > 2 * best)
+            *quickest = fmin(*quickest, time_calls(&gemm, o, (size_t)calls));
+            if (*quickest > 2 * best)
                 break;
         }
     }
     gm_gemm_release(&gemm);
     omp_set_num_threads(before);
-    return quickest;
+    return status == GEMMLP_OUT_OF_MEMORY ? status : GEMMLP_OK;
 }
 
 static gemmlp_status choose(struct planner *planner, const struct gemm_problem *problem, int limit,
@@ -132,10 +136,12 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
     if (status != GEMMLP_OK)
         return status;
     const int counts[] = {limit, 1};
+    const size_t tried = limit > 1 && flop < ONE_THREAD_FLOP ? 2 : 1;
     for (size_t i = 0; i < planner->count; i++)
-        for (size_t t = 0; t < (limit > 1 && flop < ONE_THREAD_FLOP ? 2 : 1); t++) {
-            const double seconds =
-                time_candidate(planner->providers[i], &timed, counts[t], &o, choice->seconds);
+        for (size_t t = 0; t < tried && status == GEMMLP_OK; t++) {
+            double seconds;
+            status = time_candidate(planner->providers[i], &timed, counts[t], &o, choice->seconds,
+                                    &seconds, error);
             if (seconds < choice->seconds) {
                 choice->seconds = seconds;
                 choice->threads = counts[t];
@@ -144,6 +150,8 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
             }
         }
     free(o.a);
+    if (status != GEMMLP_OK)
+        return status;
     if (choice->threads > 0)
         return gm_plan_add(&planner->plan, choice, error);
     /* None can: the first says why. */

@@ -44,8 +44,9 @@ same_model() {
 
 # no_leftovers NAME DIRECTORY
 no_leftovers() {
-    ! find "$2" -name '.*.tmp' | grep -q .
-    verdict "$1 leaves no temporary file" "$(ls -A "$2")"
+    left=$(find "$2" -maxdepth 1 -name '.*.tmp')
+    [ -z "$left" ]
+    verdict "$1 leaves no temporary file" "$left"
 }
 
 run "a run in one go" 0 $job --model whole.safetensors --log whole.jsonl
@@ -291,7 +292,9 @@ test_remembered() {
     : >c/.step-000000500.safetensors.999999999-0.tmp
     : >.part.safetensors.999999999-0.tmp
     run "after a process that died" 0 train --resume c --threads 1
-    no_leftovers "it" .
+    no_leftovers "it" c
+    [ ! -e .part.safetensors.999999999-0.tmp ]
+    verdict "nor where the model goes" "it is there"
 }
 
 test_usage

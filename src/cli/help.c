@@ -6,7 +6,7 @@
 #include "cli/args.h"
 #include "cli/names.h"
 
-enum { HELP_COLUMN = 30, HELP_WIDTH = 96, REGISTRIES = GEMMLP_PROVIDERS + 1 };
+enum { HELP_COLUMN = 30, HELP_WIDTH = 96 };
 
 /* Words of `text` from column HELP_COLUMN on, broken at HELP_WIDTH. */
 static void print_wrapped(const char *text)
@@ -109,7 +109,7 @@ static void print_registry(gemmlp_registry registry)
 void cli_help(const struct args *args)
 {
     const struct command *command = args->command;
-    bool used[REGISTRIES] = {false};
+    unsigned long used = 0; /* registries, a bit each */
     printf("  gemmlp %s\n\n%s\n\nusage: gemmlp %s %s\n", command->example, command->summary,
            command->name, command->synopsis);
     if (args->help_of_operand) {
@@ -121,12 +121,12 @@ void cli_help(const struct args *args)
             const struct arg *arg = args->slots[slot].arg;
             print_option(&args->slots[slot]);
             if (arg->kind == ARG_NAME || arg->kind == ARG_NAMES) {
-                used[arg->registry] = true;
+                used |= 1UL << arg->registry;
             }
         }
     }
-    for (int registry = 0; registry < REGISTRIES; registry++) {
-        if (used[registry]) {
+    for (int registry = 0; used >> registry; registry++) {
+        if (used >> registry & 1) {
             print_registry((gemmlp_registry)registry);
         }
     }

@@ -226,7 +226,7 @@ test_signals() {
     sleep 0.3
     kill -TERM $pid
     ends "a second SIGTERM" 143
-    ! ls b/* >/dev/null 2>&1
+    ! ls b | grep -q 'step-.*[1-9]' # of step 0 where the first signal came before any step
     verdict "it does not wait for the step" "$(ls b)"
     background $slow --checkpoint h1
     kill -HUP $pid

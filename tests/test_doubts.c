@@ -88,7 +88,8 @@ static void test_report_warnings(void **state)
     } cases[] = {
         {"{'records': [{'threads': 4}]}", NULL},
         {"{'records': [{'threads': 5}]}", "5 threads take turns on the 4 CPUs"},
-        {"{'roofs': [{'threads': 1, 'peak_gflops': 100}, {'threads': 2, 'peak_gflops': 190}]}", NULL},
+        {"{'roofs': [{'threads': 1, 'peak_gflops': 100}, {'threads': 2, 'peak_gflops': 190}]}",
+         NULL},
         {"{'roofs': [{'threads': 1, 'peak_gflops': 100}, {'threads': 2, 'peak_gflops': 90}]}",
          "peak on 2 threads is below that on 1"},
         {"{'roofs': [{'threads': 1, 'peak_gflops': 100, 'peak_gflops_min': 81}]}", NULL},
@@ -107,7 +108,8 @@ static void test_again(void **state)
 {
     (void)state;
     json_t *report = doubted("{'records': [{'peak_fraction': 2}], 'roofs': [{'threads': 1,"
-                             " 'peak_gflops': 100, 'peak_gflops_min': 1}]}", &quiet);
+                             " 'peak_gflops': 100, 'peak_gflops_min': 1}]}",
+                             &quiet);
     json_t *record = json_array_get(json_object_get(report, "records"), 0);
     assert_non_null(json_object_get(report, "warnings"));
     assert_non_null(json_object_get(record, "doubts"));

@@ -12,7 +12,8 @@
 /* What `gemmlp train --data PATH` does when nothing else is said. */
 static void train_defaults(struct train_options *options)
 {
-    *options = (struct train_options){.compute.precision = "f32", .every = "10m", .keep = 2, .lock = -1};
+    *options =
+        (struct train_options){.compute.precision = "f32", .every = "10m", .keep = 2, .lock = -1};
     cli_network_options_default(&options->network, 256);
     cli_objective_options_default(&options->objective);
     options->objective.label_smoothing = 0.1; /* where the loss is cross-entropy over classes */

@@ -14,12 +14,12 @@ typedef float NAME(four)
 typedef int32_t NAME(bits)
     __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
 
-#define VECTOR        NAME(vector)
-#define FOUR          NAME(four)
-#define LOAD(address) (*(const VECTOR *)(address))
+#define VECTOR           NAME(vector)
+#define FOUR             NAME(four)
+#define LOAD(address)    (*(const VECTOR *)(address))
 #define FOUR_AT(address) (*(FOUR *)(address))
-#define COLUMNS       (2 * LANES)
-#define INLINE        TARGET static inline __attribute__((always_inline))
+#define COLUMNS          (2 * LANES)
+#define INLINE           TARGET static inline __attribute__((always_inline))
 
 /* ---- outer ---- */
 
@@ -174,8 +174,7 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
     for (size_t i = 0; i < t->m; i += ROWS, a += a_tile) {
         float tile[ROWS * COLUMNS];
         rows.m = t->m - i < ROWS ? t->m - i : ROWS;
-        NAME(outer_panel)(&rows, a, a_tile, panel, COLUMNS, NULL, NULL, 1, 0, tile,
-                          COLUMNS);
+        NAME(outer_panel)(&rows, a, a_tile, panel, COLUMNS, NULL, NULL, 1, 0, tile, COLUMNS);
         for (size_t r = 0; r < rows.m; r++) {
             float *c = t->c + (i + r) * t->ldc + j;
             for (size_t l = 0; l < columns; l++)
@@ -199,9 +198,9 @@ TARGET static void NAME(outer)(const struct native_block *t)
         if (narrow)
             NAME(outer_narrow)(t, a_tile, panel, j);
         else
-            NAME(outer_panel)(t, t->a, a_tile, pack ? panel : t->b + j, pack ? COLUMNS : t->b_step,
-                              t->b + j + COLUMNS, ahead ? other : NULL, t->alpha, t->beta,
-                              t->c + j, t->ldc);
+            NAME(outer_panel)
+            (t, t->a, a_tile, pack ? panel : t->b + j, pack ? COLUMNS : t->b_step,
+             t->b + j + COLUMNS, ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
         packed = ahead;
         if (ahead) {
             float *swapped = panel;
@@ -261,7 +260,7 @@ INLINE FOUR NAME(sums)(VECTOR v0, VECTOR v1, VECTOR v2, VECTOR v3)
 INLINE VECTOR NAME(tail)(const float *row, size_t k, size_t count)
 {
     if (k >= LANES) /* the last LANES, without those that have been taken already */
-        return (VECTOR)((NAME(bits)) LOAD(row + k - LANES) &
+        return (VECTOR)((NAME(bits))LOAD(row + k - LANES) &
                         *(const NAME(bits) *)(last_lanes + 16 - LANES + count));
     VECTOR v = {0};
     for (size_t l = 0; l < count; l++)

@@ -12,7 +12,7 @@
 
 /* LANES of these from 16 - LANES + n on: a mask whose last n lanes are set. */
 static const int32_t last_lanes[32] = {[16] = -1, -1, -1, -1, -1, -1, -1, -1,
-                                       -1, -1, -1, -1, -1, -1, -1, -1};
+                                       -1,        -1, -1, -1, -1, -1, -1, -1};
 
 #if defined(__x86_64__)
 #define X86_COPY(level) __attribute__((target("arch=x86-64-" level)))
@@ -50,7 +50,7 @@ static bool has_v3(void)
 #endif
 
 /* Whatever the compiler takes for granted: SSE2, NEON. */
-#define NAME(x)  base_##x
+#define NAME(x) base_##x
 #define TARGET
 #define LANES    4
 #define ROWS     6
@@ -59,7 +59,7 @@ static bool has_v3(void)
 
 #define KERNELS(name, text, supported, lanes, rows)                                                \
     {                                                                                              \
-        text, supported, rows, 2 * lanes, name##_outer, name##_dot, name##_pack_a       \
+        text, supported, rows, 2 * lanes, name##_outer, name##_dot, name##_pack_a                  \
     }
 
 static const struct native_kernels all[] = {

@@ -24,7 +24,7 @@ struct native_block {
     size_t a_tile; /* from one tile of rows to the next where A is packed; 0: it is not */
     const float *b;
     size_t b_step, b_column;
-    float *panel;   /* outer: 2 x k x columns elements of scratch, for panels of B */
+    float *panel;    /* outer: 2 x k x columns elements of scratch, for panels of B */
     bool pack_panel; /* outer: copy every panel of B there, not only one that needs it */
     float alpha, beta;
     float *c;
@@ -32,7 +32,7 @@ struct native_block {
 };
 
 struct native_kernels {
-    const char *name; /* of the instruction set */
+    const char *name;        /* of the instruction set */
     bool (*supported)(void); /* by this processor; NULL: always */
     size_t rows, columns;    /* of the outer kernel's tile */
     void (*outer)(const struct native_block *block);

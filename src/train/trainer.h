@@ -16,7 +16,7 @@ struct gemmlp_trainer {
     struct gemm_provider *provider;
     bool provider_by_path;
     enum gemm_precision precision; /* GEMM_F32 or GEMM_BF16 */
-    bool halved, rounded;          /* bf16: the model has copies of the weights; they are up to date */
+    bool halved, rounded; /* bf16: the model has copies of the weights; they are up to date */
     struct batch_source source;
     struct step step;
     struct schedule schedule;

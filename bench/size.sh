@@ -57,8 +57,7 @@ set grid lc rgb '#dddddd'
 set key left top reverse Left samplen 2
 set xlabel 'width W of W-W-W (neurons)'
 set xrange [$(echo "$widths" | awk '{ print $1 / 1.2 ":" $NF * 1.2 }')]
-set xtics ($(for w in $widths; do printf "'%s' %s," "$w" "$w"; done | sed 's/,$//'))
-set format y '%.0s %c'"
+set xtics ($(for w in $widths; do printf "'%s' %s," "$w" "$w"; done | sed 's/,$//'))"
     for panel in '3:time of a step:s' '4:memory for training:B'; do
         column=${panel%%:*} rest=${panel#*:}
         echo "set title '${rest%:*}'

@@ -63,8 +63,7 @@ INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row
             NAME(outer_tile)(n, k, a, a_row, 1, b, b_step, alpha, beta, c, ldc);                   \
         break;
 
-/* The tile at the lower edge. */
-TARGET static void NAME(outer_edge)(size_t rows, size_t k, const float *a, size_t a_row,
+TARGET static void NAME(outer_rows)(size_t rows, size_t k, const float *a, size_t a_row,
                                     size_t a_step, const float *b, size_t b_step, float alpha,
                                     float beta, float *c, size_t ldc)
 {
@@ -75,7 +74,7 @@ TARGET static void NAME(outer_edge)(size_t rows, size_t k, const float *a, size_
         OUTER_CASE(4)
         OUTER_CASE(5)
         OUTER_CASE(6)
-#if ROWS > 7
+#if ROWS > 6
         OUTER_CASE(7)
         OUTER_CASE(8)
         OUTER_CASE(9)
@@ -83,8 +82,17 @@ TARGET static void NAME(outer_edge)(size_t rows, size_t k, const float *a, size_
         OUTER_CASE(11)
         OUTER_CASE(12)
         OUTER_CASE(13)
+        OUTER_CASE(14)
 #endif
     }
+}
+
+/* Of the tiles that m rows are cut into; the last may have less. As equal as can be: a tile of few rows has
+ * too few sums to keep the multipliers busy. */
+INLINE size_t NAME(tile_rows)(size_t m)
+{
+    const size_t tiles = (m + ROWS - 1) / ROWS;
+    return (m + tiles - 1) / tiles;
 }
 
 /* Rows first … last - 1 of a panel of B of full width, to the same place in `packed`. */
@@ -105,9 +113,10 @@ TARGET static void NAME(outer_panel)(const struct native_block *t, const float *
                                      const float *b, size_t b_step, const float *next,
                                      float *packed, float alpha, float beta, float *c, size_t ldc)
 {
-    const size_t lines = packed ? t->k * ROWS / t->m + 1 : 0;
-    size_t i = 0, p = 0;
-    for (; i + ROWS <= t->m; i += ROWS, a += a_tile, c += ROWS * ldc) {
+    const size_t tile = NAME(tile_rows)(t->m), lines = packed ? t->k * tile / t->m + 1 : 0;
+    size_t p = 0;
+    for (size_t i = 0; i < t->m; i += tile, a += a_tile, c += tile * ldc) {
+        const size_t rows = t->m - i < tile ? t->m - i : tile;
         const size_t end = p + lines < t->k ? p + lines : t->k;
         if (packed) {
             NAME(copy_rows)(next, t->b_step, p, end, packed);
@@ -115,15 +124,10 @@ TARGET static void NAME(outer_panel)(const struct native_block *t, const float *
                 GM_PREFETCH(next + p * t->b_step);
             p = end;
         }
-        if (t->a_row == 1)
-            NAME(outer_tile)(ROWS, t->k, a, 1, t->a_step, b, b_step, alpha, beta, c, ldc);
-        else
-            NAME(outer_tile)(ROWS, t->k, a, t->a_row, 1, b, b_step, alpha, beta, c, ldc);
+        NAME(outer_rows)(rows, t->k, a, t->a_row, t->a_step, b, b_step, alpha, beta, c, ldc);
     }
     if (packed)
         NAME(copy_rows)(next, t->b_step, p, t->k, packed);
-    if (i < t->m)
-        NAME(outer_edge)(t->m - i, t->k, a, t->a_row, t->a_step, b, b_step, alpha, beta, c, ldc);
 }
 
 /* Four rows of four elements, `step` apart, become columns, COLUMNS apart. */
@@ -167,13 +171,13 @@ TARGET static void NAME(pack_panel)(const struct native_block *t, size_t j, floa
 TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_tile,
                                       const float *panel, size_t j)
 {
-    const size_t columns = t->n - j;
+    const size_t columns = t->n - j, height = NAME(tile_rows)(t->m);
     const float alpha = t->alpha, beta = t->beta;
     const float *a = t->a;
     struct native_block rows = *t;
-    for (size_t i = 0; i < t->m; i += ROWS, a += a_tile) {
+    for (size_t i = 0; i < t->m; i += height, a += a_tile) {
         float tile[ROWS * COLUMNS];
-        rows.m = t->m - i < ROWS ? t->m - i : ROWS;
+        rows.m = t->m - i < height ? t->m - i : height;
         NAME(outer_panel)(&rows, a, a_tile, panel, COLUMNS, NULL, NULL, 1, 0, tile, COLUMNS);
         for (size_t r = 0; r < rows.m; r++) {
             float *c = t->c + (i + r) * t->ldc + j;
@@ -185,7 +189,7 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
 
 TARGET static void NAME(outer)(const struct native_block *t)
 {
-    const size_t a_tile = t->a_tile ? t->a_tile : ROWS * t->a_row;
+    const size_t a_tile = t->a_tile ? t->a_tile : NAME(tile_rows)(t->m) * t->a_row;
     const bool transposed = t->b_column != 1;
     float *panel = t->panel, *other = t->panel + t->k * COLUMNS;
     bool packed = false; /* panel j, already */
@@ -199,8 +203,8 @@ TARGET static void NAME(outer)(const struct native_block *t)
             NAME(outer_narrow)(t, a_tile, panel, j);
         else
             NAME(outer_panel)
-            (t, t->a, a_tile, pack ? panel : t->b + j, pack ? COLUMNS : t->b_step,
-             t->b + j + COLUMNS, ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
+        (t, t->a, a_tile, pack ? panel : t->b + j, pack ? COLUMNS : t->b_step, t->b + j + COLUMNS,
+         ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
         packed = ahead;
         if (ahead) {
             float *swapped = panel;
@@ -212,20 +216,21 @@ TARGET static void NAME(outer)(const struct native_block *t)
 
 TARGET static void NAME(pack_a)(struct native_block *t, bool dot, float *packed)
 {
+    const size_t tile = NAME(tile_rows)(t->m);
     float *to = packed;
     for (size_t i = 0; dot && i < t->m; i++, to += t->k)
         memcpy(to, t->a + i * t->a_row, t->k * sizeof *to);
-    for (size_t i = 0; !dot && i < t->m; i += ROWS) {
+    for (size_t i = 0; !dot && i < t->m; i += tile) {
         const float *a = t->a + i * t->a_row;
-        const size_t rows = t->m - i < ROWS ? t->m - i : ROWS;
-        for (size_t p = 0; p < t->k; p++, to += ROWS)
+        const size_t rows = t->m - i < tile ? t->m - i : tile;
+        for (size_t p = 0; p < t->k; p++, to += tile)
             for (size_t r = 0; r < rows; r++)
                 to[r] = a[r * t->a_row + p * t->a_step];
     }
     t->a = packed;
     t->a_row = dot ? t->k : 1;
-    t->a_step = dot ? 1 : ROWS;
-    t->a_tile = dot ? 0 : t->k * ROWS;
+    t->a_step = dot ? 1 : tile;
+    t->a_tile = dot ? 0 : t->k * tile;
 }
 
 /* ---- dot ---- */

@@ -1,22 +1,17 @@
-/* bench.c: the subcommand `gemmlp bench`: options, the suite, and what becomes of its report. */
+/* bench.c: the subcommand `gemmlp bench`: options, the suite and its report. What becomes of that is in
+ * publish.c. */
 #define _POSIX_C_SOURCE 200809L /* stpcpy */
 #include "bench.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "cli/files.h"
 #include "cli/gnuplot.h"
 #include "cli/names.h"
 #include "cli/report.h"
-#include "compare.h"
 #include "doubts.h"
-#include "fields.h"
-#include "io/atomic_file.h"
 #include "machine.h"
-#include "plot.h"
 #include "report.h"
 #include "statistics.h"
 
@@ -241,27 +236,6 @@ static json_t *begin_report(const char *suite, const struct bench_machine *machi
     return cli_record_take(&report);
 }
 
-/* What the report has to say against itself, for whoever does not read it. */
-static void warn(const struct bench *bench)
-{
-    const json_t *warnings = json_object_get(bench->report, "warnings"), *first = NULL;
-    size_t doubtful = 0;
-    for (size_t i = 0; i < json_array_size(warnings); i++)
-        cli_complain("warning: %s", json_string_value(json_array_get(warnings, i)));
-    for (size_t i = 0; i < json_array_size(bench->records); i++) {
-        const json_t *record = json_array_get(bench->records, i);
-        if (json_object_get(record, "doubts") && doubtful++ == 0)
-            first = record;
-    }
-    if (doubtful == 0)
-        return;
-    char text[1024];
-    cli_complain("warning: %zu of %zu cases are doubtful; the first, %s, %s: %s", doubtful,
-                 json_array_size(bench->records), bench_text(first, "case"),
-                 bench_text(first, "provider"),
-                 bench_sentences(first, "doubts", text, sizeof text));
-}
-
 /* Everything that follows from the whole run. False: out of memory. */
 static bool complete(struct bench *bench, const struct bench_activity_mark *begin)
 {
@@ -275,98 +249,6 @@ static bool complete(struct bench *bench, const struct bench_activity_mark *begi
            bench_doubt(report, bench->machine, &activity);
 }
 
-static bool save(const json_t *report, const char *path)
-{
-    struct atomic_file file;
-    gemmlp_error error;
-    if (gm_atomic_open(&file, path, &error) == GEMMLP_OK) {
-        if (!bench_report_write(report, "json", file.stream) && !ferror(file.stream)) {
-            gm_atomic_abort(&file);
-            cli_failed_memory("the report");
-            return false;
-        }
-        if (gm_atomic_commit(&file, &error) == GEMMLP_OK)
-            return true;
-    }
-    cli_complain("%s", error.message);
-    return false;
-}
-
-static bool all_verified(const struct bench *bench)
-{
-    size_t i;
-    json_t *record;
-    bool good = !bench->failed && json_array_size(bench->records) > 0;
-    json_array_foreach(bench->records, i, record)
-    {
-        good = good && bench_is_ok(record);
-    }
-    return good;
-}
-
-static bool print_report(struct bench *bench, const json_t *baseline, const char *format)
-{
-    const bool table = strcmp(format, "md") == 0;
-    if (baseline && !table && !bench_compare(bench->report, baseline, NULL))
-        return false;
-    const bool written = bench->stream ? bench_report_write_line(bench->report, NULL, stdout)
-                                       : bench_report_write(bench->report, format, stdout);
-    if (!written)
-        return ferror(stdout) != 0; /* that is told when it is flushed for the last time */
-    if (!baseline || !table)
-        return true;
-    putchar('\n');
-    return bench_compare(bench->report, baseline, stdout) || ferror(stdout);
-}
-
-/* Everything that was asked for is tried, whatever fails on the way; files first, for a reader of
- * stdout may go away. */
-static int publish(struct bench *bench, const json_t *baseline, const char *format)
-{
-    const struct bench_options *options = bench->options;
-    char message[1024];
-    int code = EXIT_CODE_DONE;
-    if (options->save && !save(bench->report, options->save))
-        code = EXIT_CODE_FAILED;
-    if (options->plot && json_array_size(bench->records) > 0 &&
-        !bench_plot(bench->report, options->plot, message, sizeof message)) {
-        cli_complain("%s", message);
-        code = EXIT_CODE_FAILED;
-    }
-    if (!print_report(bench, baseline, format))
-        code = cli_failed_memory("the report");
-    if (bench_interrupted)
-        cli_complain("interrupted: this is what was finished");
-    return bench_interrupted || !all_verified(bench) ? EXIT_CODE_FAILED : code;
-}
-
-static bool same_file(const char *left, const char *right)
-{
-    struct stat a, b;
-    return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
-/* What would be regretted after an hour of measuring. */
-static bool check_outputs(const struct bench *bench, int *code)
-{
-    const struct bench_options *options = bench->options;
-    char message[1024];
-    if (options->plot && !cli_gnuplot_accepts(options->plot, message, sizeof message))
-        *code = cli_usage(bench->command, "--plot: %s", message);
-    else if (options->save && options->compare && same_file(options->save, options->compare))
-        *code = cli_usage(bench->command,
-                          "--save: expected another file than that of --compare, "
-                          "found '%s' in both",
-                          options->save);
-    else if ((options->save && !cli_file_writable(options->save)) ||
-             (options->plot && !cli_file_writable(options->plot)))
-        *code = EXIT_CODE_FAILED;
-    else
-        return true;
-    return false;
-}
-
 static int run_suite(struct bench *bench, const struct bench_suite *suite, const char *command_line)
 {
     const struct bench_options *options = bench->options;
@@ -375,7 +257,7 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
     gemmlp_error error;
     const char *format = options->common.json ? "json" : options->format;
     int code = EXIT_CODE_DONE;
-    if (!check_options(bench, suite->name, &code) || !check_outputs(bench, &code))
+    if (!check_options(bench, suite->name, &code) || !bench_check_outputs(bench, &code))
         return code;
     if (options->plot && !cli_gnuplot_installed() && !options->list)
         cli_complain("warning: --plot: there is no program gnuplot (Debian, Ubuntu: package "
@@ -396,10 +278,10 @@ static int run_suite(struct bench *bench, const struct bench_suite *suite, const
         const struct bench_activity_mark begin = bench_activity_begin();
         code = suite->run(bench);
         if (code == EXIT_CODE_DONE && !options->list) {
-            code = complete(bench, &begin) ? publish(bench, baseline, format)
+            code = complete(bench, &begin) ? bench_publish(bench, baseline, format)
                                            : cli_failed_memory("the report");
             if (!options->common.quiet)
-                warn(bench);
+                bench_warn(bench);
         }
     }
     json_decref(baseline);

@@ -124,4 +124,15 @@ void bench_note_roof(struct bench *bench, const struct bench_roof *roof);
 /* Sets every record against the best roof there is; false: out of memory. */
 bool bench_apply_roofs(struct bench *bench);
 
+/* ---- publish.c: what becomes of the report ---- */
+
+/* What would be regretted after an hour of measuring. False: *code is the exit code, and a message has been
+ * printed. */
+bool bench_check_outputs(const struct bench *bench, int *code);
+/* Everything that was asked for is tried, whatever fails on the way; files first, for a reader of
+ * stdout may go away. baseline: NULL without --compare. Returns an exit code. */
+int bench_publish(struct bench *bench, const json_t *baseline, const char *format);
+/* What the report has to say against itself, for whoever does not read it. */
+void bench_warn(const struct bench *bench);
+
 #endif

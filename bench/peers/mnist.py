@@ -25,16 +25,15 @@ import torch
 
 CASES = [
     dict(goal="95 %",
-         gemmlp=dict(hidden=[40], activation="relu", epochs=1, batch=96, lr=0.015, smoothing=0.0),
-         pytorch=dict(hidden=[64], activation="relu", epochs=1, batch=256, lr=0.02, smoothing=0.0)),
+         gemmlp=dict(hidden=[40], activation="relu", epochs=1, batch=96, lr=0.015, warmup=0.2, smoothing=0.0),
+         pytorch=dict(hidden=[64], activation="relu", epochs=1, batch=256, lr=0.02, warmup=0.2, smoothing=0.0)),
     dict(goal="98 %",
-         gemmlp=dict(hidden=[256], activation="silu", epochs=2, batch=128, lr=0.012, smoothing=0.1),
-         pytorch=dict(hidden=[192], activation="relu", epochs=3, batch=256, lr=0.016, smoothing=0.1)),
+         gemmlp=dict(hidden=[256], activation="silu", epochs=2, batch=128, lr=0.012, warmup=0.2, smoothing=0.1),
+         pytorch=dict(hidden=[192], activation="relu", epochs=3, batch=256, lr=0.016, warmup=0.2, smoothing=0.1)),
     dict(goal="98.5 %",
-         gemmlp=dict(hidden=[512], activation="silu", epochs=4, batch=128, lr=0.008, smoothing=0.1),
-         pytorch=dict(hidden=[512], activation="silu", epochs=4, batch=256, lr=0.014, smoothing=0.1)),
+         gemmlp=dict(hidden=[448], activation="silu", epochs=4, batch=128, lr=0.011, warmup=0.1, smoothing=0.1),
+         pytorch=dict(hidden=[448], activation="silu", epochs=4, batch=256, lr=0.014, warmup=0.1, smoothing=0.1)),
 ]
-WARMUP = 0.2
 ACTIVATIONS = dict(relu=torch.nn.ReLU, silu=torch.nn.SiLU)
 
 
@@ -67,7 +66,7 @@ def train_pytorch(data, case, precision, seed):
     steps = case["epochs"] * math.ceil(len(x) / case["batch"])
     optimizer = torch.optim.Adam(model.parameters(), lr=case["lr"], fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, case["lr"], total_steps=steps,
-                                                   pct_start=WARMUP, cycle_momentum=False)
+                                                   pct_start=case["warmup"], cycle_momentum=False)
     start = time.perf_counter()
     for _ in range(case["epochs"]):
         for index in torch.randperm(len(x)).split(case["batch"]):
@@ -87,7 +86,7 @@ def train_pytorch(data, case, precision, seed):
 def command_of(options, case):
     return [options.gemmlp, "train", "--data", options.data, "--hidden", ",".join(map(str, case["hidden"])),
             "--activation", case["activation"], "--batch", str(case["batch"]), "--epochs", str(case["epochs"]),
-            "--lr", str(case["lr"]), "--warmup", str(WARMUP), "--label-smoothing", str(case["smoothing"]),
+            "--lr", str(case["lr"]), "--warmup", str(case["warmup"]), "--label-smoothing", str(case["smoothing"]),
             "--optimizer", "adam", "--schedule", "one_cycle", "--preprocess", "scale",
             "--precision", options.precision]
 

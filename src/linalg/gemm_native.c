@@ -252,21 +252,40 @@ static struct range share(size_t n, size_t unit, size_t index, size_t parts)
     return (struct range){at_most(range.first, n), at_most(range.last, n)};
 }
 
-/* How many parts the rows are cut into, the columns then into threads / that: those of least
- * circumference, for A and B are read along it. */
-static size_t cuts_of_rows(const struct gemm_problem *p, size_t threads)
+/* How C is cut: into `down` x `across` rectangles. */
+struct cut {
+    size_t down, across, row_unit, column_unit;
+};
+
+/* Of least circumference, for A and B are read along it. */
+static struct cut least_cut(const struct native_plan *plan, const struct gemm_problem *p,
+                            size_t threads)
 {
-    size_t best = 1;
+    struct cut best = {1, threads, plan->row_unit, plan->column_unit};
     double least = (double)p->m + (double)p->n * (double)threads;
-    for (size_t cuts = 1; cuts <= threads; cuts++) {
-        const double down = (double)p->m / (double)cuts;
-        const double across = (double)p->n / (double)(threads / cuts);
-        if (threads % cuts == 0 && down + across < least) {
-            least = down + across;
-            best = cuts;
+    for (size_t down = 1; down <= threads; down++) {
+        const size_t across = threads / down;
+        const double length = (double)p->m / (double)down + (double)p->n / (double)across;
+        if (threads % down == 0 && length < least) {
+            least = length;
+            best.down = down;
+            best.across = across;
         }
     }
     return best;
+}
+
+/* By neurons where there are enough of them: columns of C in the forward product (NT) and in the backward
+ * product (NN), rows in the gradient (TN). Each thread then reads weights that it wrote itself: they need not
+ * come from the cache of another core, and need not be called back from there to be written. */
+static struct cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
+                          size_t threads)
+{
+    const size_t neurons = p->transpose_a ? p->m : p->n, unit = plan->kernels->columns;
+    if (neurons < threads * unit)
+        return least_cut(plan, p, threads);
+    return p->transpose_a ? (struct cut){threads, 1, unit, unit}
+                          : (struct cut){1, threads, unit, unit};
 }
 
 static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
@@ -289,9 +308,9 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
     {
         /* As many as there are may be fewer than were asked for. */
         const size_t team = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
-        const size_t down = cuts_of_rows(p, team), across = team / down;
-        const struct range rows = share(p->m, plan->row_unit, thread / across, down);
-        const struct range columns = share(p->n, plan->column_unit, thread % across, across);
+        const struct cut cut = cut_for(plan, p, team);
+        const struct range rows = share(p->m, cut.row_unit, thread / cut.across, cut.down);
+        const struct range columns = share(p->n, cut.column_unit, thread % cut.across, cut.across);
         multiply_rectangle(&call, rows, columns, plan->scratch + thread * plan->scratch_bytes);
     }
 }

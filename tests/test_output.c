@@ -14,6 +14,13 @@
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
+static double softmax_row(size_t n, real *z)
+{
+    double log_normaliser;
+    softmax_rows(1, n, z, &log_normaliser);
+    return log_normaliser;
+}
+
 static void check_softmax(size_t n, const real *z)
 {
     real *a = malloc(n * sizeof *a), *shifted = malloc(n * sizeof *a);
@@ -42,6 +49,29 @@ static void check_softmax(size_t n, const real *z)
     }
     free(a);
     free(shifted);
+}
+
+/* Some rows at once are what each is alone, to the last bit where vectors do not end elsewhere, else nearly. */
+static void test_softmax_rows(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 40; n += 3) {
+        enum { ROWS = 7 };
+        real all[ROWS * 40], one[40];
+        double log_normaliser[ROWS];
+        fill_real(all, ROWS * n, n, -30, 30);
+        real before[ROWS * 40];
+        memcpy(before, all, sizeof all);
+        softmax_rows(ROWS, n, all, log_normaliser);
+        for (size_t row = 0; row < ROWS; row++) {
+            memcpy(one, before + row * n, n * sizeof *one);
+            const double expected = softmax_row(n, one);
+            assert_close(log_normaliser[row], expected, 8 * EPSILON, "log of the normaliser");
+            for (size_t j = 0; j < n; j++)
+                assert_at_most(fabs((double)all[row * n + j] - (double)one[j]),
+                               8 * EPSILON * (double)one[j] + SMALLEST, "softmax of a row");
+        }
+    }
 }
 
 static void test_softmax(void **state)
@@ -269,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_softmax_rows),
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_output_extremes),
     };

@@ -176,27 +176,32 @@ static real greatest(size_t n, const real *z)
     return m;
 }
 
-GM_KERNEL static real exponentials(size_t n, real *z, real shift)
+GM_KERNEL static void exponentials(size_t n, real *z)
+{
+    VM_SIMD for (size_t i = 0; i < n; i++) z[i] = vm_exp(z[i]);
+}
+
+static real normalise(size_t n, real *a)
 {
     real sum = 0;
-    VM_SIMD for (size_t i = 0; i < n; i++) z[i] = vm_exp(z[i] - shift);
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
-        sum += z[i];
+        sum += a[i];
+    const real inverse = 1 / sum;
+    for (size_t i = 0; i < n; i++)
+        a[i] *= inverse;
     return sum;
 }
 
-GM_KERNEL static void scale(size_t n, real *z, real factor)
+void softmax_rows(size_t rows, size_t n, real *z, double *log_normaliser)
 {
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        z[i] *= factor;
-}
-
-double softmax_row(size_t n, real *z)
-{
-    real shift = greatest(n, z);
-    real sum = exponentials(n, z, shift);
-    scale(n, z, 1 / sum);
-    return (double)shift + log((double)sum);
+    for (size_t row = 0; row < rows; row++) {
+        const real shift = greatest(n, z + row * n);
+        for (size_t j = 0; j < n; j++)
+            z[row * n + j] -= shift;
+        log_normaliser[row] = (double)shift;
+    }
+    exponentials(rows * n, z);
+    for (size_t row = 0; row < rows; row++)
+        log_normaliser[row] += log((double)normalise(n, z + row * n));
 }

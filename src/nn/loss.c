@@ -97,21 +97,28 @@ const struct loss *loss_find(const char *name)
     return gm_find_name("loss", name, loss_name, &index, NULL) == GEMMLP_OK ? &losses[index] : NULL;
 }
 
+/* Rows that are taken together. */
+enum { ROWS = 16 };
+
 /* z -> a = softmax(z); C0 = -sum y ln a; delta = a sum(y) - y, and sum(y) = 1 for probabilities. */
-static double softmax_cross_entropy(size_t n, real *a, const real *y, real keep, real floor,
-                                    real *delta)
+static void softmax_cross_entropy(size_t rows, size_t n, real *a, const real *y, real keep,
+                                  real floor, double *cost, real *delta)
 {
-    double yz = 0, total = 0;
-    for (size_t j = 0; j < n; j++) {
-        double target = (double)smoothed(y[j], keep, floor);
-        yz += target * (double)a[j];
-        total += target;
+    double total[ROWS], log_normaliser[ROWS];
+    for (size_t row = 0; row < rows; row++) {
+        total[row] = cost[row] = 0;
+        for (size_t i = row * n; i < (row + 1) * n; i++) {
+            const double target = (double)smoothed(y[i], keep, floor);
+            cost[row] -= target * (double)a[i];
+            total[row] += target;
+        }
     }
-    double log_normaliser = softmax_row(n, a);
-    if (delta)
-        for (size_t j = 0; j < n; j++)
-            delta[j] = a[j] * (real)total - smoothed(y[j], keep, floor);
-    return total * log_normaliser - yz;
+    softmax_rows(rows, n, a, log_normaliser);
+    for (size_t row = 0; row < rows; row++) {
+        cost[row] += total[row] * log_normaliser[row];
+        for (size_t i = row * n; delta && i < (row + 1) * n; i++)
+            delta[i] = a[i] * (real)total[row] - smoothed(y[i], keep, floor);
+    }
 }
 
 enum { BLOCK = 64 };
@@ -163,6 +170,12 @@ static void scale_row(size_t n, real *x, real factor)
         x[j] *= factor;
 }
 
+static void softmax_row(size_t n, real *z)
+{
+    double log_normaliser;
+    softmax_rows(1, n, z, &log_normaliser);
+}
+
 static double cost_from_a(const struct output *o, real *a, const real *y, real keep, real floor,
                           size_t offset)
 {
@@ -207,40 +220,51 @@ static double row_weight(const struct output *o, const real *y)
     return (double)o->class_weights[label];
 }
 
-static void output_row(const struct output *o, size_t row)
+/* C0 and delta of rows <= ROWS rows, before they are weighted. */
+static void cost_of_rows(const struct output *o, size_t first, size_t rows, double *cost)
 {
-    const size_t n = o->n, offset = row * n;
+    const size_t n = o->n;
     const real keep = (real)(1 - o->label_smoothing),
                floor = (real)(o->label_smoothing / (double)n);
-    real *a = o->a + offset, *delta = o->delta ? o->delta + offset : NULL;
-    if (!o->cost) {
-        if (output_takes_z(o->loss, o->activation))
-            activate(o, a);
+    real *a = o->a + first * n, *delta = o->delta ? o->delta + first * n : NULL;
+    const real *y = o->y + first * n;
+    if (o->loss->sigmoid_or_softmax && o->activation->output_only) {
+        softmax_cross_entropy(rows, n, a, y, keep, floor, cost, delta);
         return;
     }
-    const real *y = o->y + offset;
-    double cost;
-    if (!o->loss->sigmoid_or_softmax)
-        cost = cost_from_a(o, a, y, keep, floor, offset);
-    else if (o->activation->output_only)
-        cost = softmax_cross_entropy(n, a, y, keep, floor, delta);
-    else
-        cost = sigmoid_cross_entropy(n, a, y, keep, floor, delta);
-    if (o->class_weights) {
-        double weight = row_weight(o, y);
-        cost *= weight;
-        if (delta)
-            scale_row(n, delta, (real)weight);
+    for (size_t row = 0; row < rows; row++, a += n, y += n) {
+        if (o->loss->sigmoid_or_softmax)
+            cost[row] = sigmoid_cross_entropy(n, a, y, keep, floor, delta ? delta + row * n : NULL);
+        else
+            cost[row] = cost_from_a(o, a, y, keep, floor, (first + row) * n);
     }
-    o->cost[row] = cost;
+}
+
+static void finish_row(const struct output *o, size_t row, double cost)
+{
+    const size_t n = o->n;
+    real *delta = o->delta ? o->delta + row * n : NULL;
+    const double weight = o->class_weights ? row_weight(o, o->y + row * n) : 1;
+    o->cost[row] = weight * cost;
+    if (o->class_weights && delta)
+        scale_row(n, delta, (real)weight);
     if (o->delta16)
-        real_to_bf16(n, delta, o->delta16 + offset);
+        real_to_bf16(n, delta, o->delta16 + row * n);
 }
 
 static void output_rows(const void *output, size_t first, size_t last)
 {
-    for (size_t row = first; row < last; row++)
-        output_row(output, row);
+    const struct output *o = output;
+    for (size_t row = first; !o->cost && row < last; row++)
+        if (output_takes_z(o->loss, o->activation))
+            activate(o, o->a + row * o->n);
+    for (size_t row = first; o->cost && row < last; row += ROWS) {
+        const size_t rows = last - row < ROWS ? last - row : ROWS;
+        double cost[ROWS];
+        cost_of_rows(o, row, rows, cost);
+        for (size_t i = 0; i < rows; i++)
+            finish_row(o, row + i, cost[i]);
+    }
 }
 
 void output_cost(const struct output *output)

@@ -1,5 +1,5 @@
-/* accuracy_suite.c: `bench accuracy`: seconds inside training until a test accuracy is reached: whole
- * runs of `gemmlp train`, each in a process of its own, seed after seed. */
+/* accuracy_suite.c: `bench accuracy`: seconds inside training until a test accuracy is reached:
+ * whole runs of `gemmlp train`, each in a process of its own, seed after seed. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <string.h>

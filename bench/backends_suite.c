@@ -1,5 +1,5 @@
-/* backends_suite.c: `bench backends` and `bench threads`: the cases of bench gemm or bench step, once
- * for each BLAS library, or once for each number of threads, each in a process of its own.
+/* backends_suite.c: `bench backends` and `bench threads`: the cases of bench gemm or bench step,
+ * once for each BLAS library, or once for each number of threads, each in a process of its own.
  *
  * Rounds go through all of them in turn, and every round begins with another one, so that a machine
  * that grows slower or faster in the meantime favours none. */
@@ -104,8 +104,8 @@ static int find_libraries(struct children *children)
     return code;
 }
 
-/* A name, or a path, of one provider. What cannot be loaded is kept as it was written, and its child
- * will say why; a name that there is not is refused. */
+/* A name, or a path, of one provider. What cannot be loaded is kept as it was written, and its
+ * child will say why; a name that there is not is refused. */
 static int name_library(struct children *children, const char *word)
 {
     gemmlp_provider_info info;

@@ -1,5 +1,5 @@
-/* bench.c: the subcommand `gemmlp bench`: options, the suite and its report. What becomes of that is in
- * publish.c. */
+/* bench.c: the subcommand `gemmlp bench`: options, the suite and its report. What becomes of that
+ * is in publish.c. */
 #define _POSIX_C_SOURCE 200809L /* stpcpy */
 #include "bench.h"
 

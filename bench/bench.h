@@ -3,9 +3,9 @@
  *
  *   options -> cases -> for each round, for each case: verify, warm up, sample -> record -> report
  *
- * A report is one JSON object: the facts of the machine and `records`, one for each case. The tables,
- * --compare and --plot read that object, and a child process hands its records to its parent as
- * lines of it. */
+ * A report is one JSON object: the facts of the machine and `records`, one for each case. The
+ * tables, --compare and --plot read that object, and a child process hands its records to its
+ * parent as lines of it. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
@@ -126,8 +126,8 @@ bool bench_apply_roofs(struct bench *bench);
 
 /* ---- publish.c: what becomes of the report ---- */
 
-/* What would be regretted after an hour of measuring. False: *code is the exit code, and a message has been
- * printed. */
+/* What would be regretted after an hour of measuring. False: *code is the exit code, and a message
+ * has been printed. */
 bool bench_check_outputs(const struct bench *bench, int *code);
 /* Everything that was asked for is tried, whatever fails on the way; files first, for a reader of
  * stdout may go away. baseline: NULL without --compare. Returns an exit code. */

@@ -27,8 +27,8 @@ struct bench_case {
 /* "NT": which of A and B are stored transposed. */
 const char *bench_operation(bool transpose_a, bool transpose_b);
 
-/* The cases, each for every number of threads: *out (*count), freed by the caller. A message has been
- * printed when the exit code is not 0. */
+/* The cases, each for every number of threads: *out (*count), freed by the caller. A message has
+ * been printed when the exit code is not 0. */
 int bench_product_cases(const struct command *command, const struct bench_case_options *options,
                         const struct arg_list *threads, struct bench_case **out, size_t *count);
 int bench_step_cases(const struct command *command, const struct bench_case_options *options,

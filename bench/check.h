@@ -11,9 +11,10 @@
  * the denominator being the length that row i of C diag(t) has at most. Rounding leaves a few units
  * of the precision where the terms of a sum scatter around zero. Where they are of one sign, as
  * activations are, a sum that is taken term by term rounds at its growing size: with netlib about
- * sqrt(k) / 12 units, measured up to k = 1 000 000. Three times that is tolerated. One element of C that
- * is wrong by a share d of its typical size leaves about d / sqrt(k n). NaN or infinity in C makes
- * the residual infinite. Operands in bf16 are exact, and the sums are as of f32: so is the tolerance. */
+ * sqrt(k) / 12 units, measured up to k = 1 000 000. Three times that is tolerated. One element of C
+ * that is wrong by a share d of its typical size leaves about d / sqrt(k n). NaN or infinity in C
+ * makes the residual infinite. Operands in bf16 are exact, and the sums are as of f32: so is the
+ * tolerance. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 

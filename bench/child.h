@@ -19,8 +19,8 @@ typedef void bench_take_line(void *context, const char *line);
 
 /* Runs gemmlp with these words ("gemmlp" first, NULL-terminated) and `threads` threads. Its
  * environment is ours without the variables that steer BLAS and OpenMP libraries, but with their
- * number of threads, which some read once, when they are loaded. It is killed when it prints nothing
- * for `timeout` seconds, neither on stdout nor on stderr: let it tell its progress. */
+ * number of threads, which some read once, when they are loaded. It is killed when it prints
+ * nothing for `timeout` seconds, neither on stdout nor on stderr: let it tell its progress. */
 void bench_child_run(const char *const *words, int threads, size_t timeout, bench_take_line *take,
                      void *context, struct bench_child *child);
 

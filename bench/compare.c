@@ -1,10 +1,11 @@
 /* compare.c: see compare.h.
  *
- * Speed is new over old. A median m has a coefficient of variation cv = sd / m, that of its samples. With both small,
- * sd(ln ratio) is about sqrt(cv_new² + cv_old²), and a ratio is beyond noise where
- * |ln ratio| > 2 sqrt(cv_new² + cv_old²) = ln(1 + noise). The standard error of a median is smaller by about
- * sqrt(n), but it counts the repetitions as independent, and on a shared machine they are not: what
- * disturbs one of them disturbs its neighbours. So the spread of single samples is the measure. */
+ * Speed is new over old. A median m has a coefficient of variation cv = sd / m, that of its
+ * samples. With both small, sd(ln ratio) is about sqrt(cv_new² + cv_old²), and a ratio is beyond
+ * noise where |ln ratio| > 2 sqrt(cv_new² + cv_old²) = ln(1 + noise). The standard error of a
+ * median is smaller by about sqrt(n), but it counts the repetitions as independent, and on a shared
+ * machine they are not: what disturbs one of them disturbs its neighbours. So the spread of single
+ * samples is the measure. */
 #include "compare.h"
 
 #include <math.h>

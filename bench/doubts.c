@@ -11,7 +11,8 @@
 
 /* Of the median: then the median of a second run may well differ by half of that. */
 static const double WIDE_SPREAD = 0.25;
-/* The best of all rounds is the roof; a round that saw less than this share of it saw another machine. */
+/* The best of all rounds is the roof; a round that saw less than this share of it saw another
+ * machine. */
 static const double STEADY_ROOF = 0.8;
 static const double ABOVE_PEAK = 1.02, ABOVE_THREADS = 1.1, PARTS_APART = 0.3, FAIR_SLOWER = 1.2;
 /* Below this many FLOP a library may well be right to take one thread. */

@@ -1,4 +1,5 @@
-/* fair.c: the table of the builds of reference.c, and which of them this CPU can run; see fair.h. */
+/* fair.c: the table of the builds of reference.c, and which of them this CPU can run; see
+ * fair.h. */
 #include "fair.h"
 
 #include <stdbool.h>

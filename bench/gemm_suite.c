@@ -1,8 +1,8 @@
 /* gemm_suite.c: `bench gemm`: matrix products alone, one after the other.
  *
  * A, B and C rotate through more memory than the last-level cache holds, as far as a quarter of the
- * memory allows: a product that found its operands in a cache would be quicker than the same product
- * in a training step, where other layers have passed through in between. */
+ * memory allows: a product that found its operands in a cache would be quicker than the same
+ * product in a training step, where other layers have passed through in between. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* plot_accuracy.c: the picture of the suite `accuracy`: for each recipe the seconds of its runs, how
- * many of them reached the target, and what accuracy they came to. */
+/* plot_accuracy.c: the picture of the suite `accuracy`: for each recipe the seconds of its runs,
+ * how many of them reached the target, and what accuracy they came to. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

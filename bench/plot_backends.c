@@ -1,5 +1,5 @@
-/* plot_backends.c: the picture of the suite `backends`: for each case a bar for each library, with the
- * share of the peak that it reaches. */
+/* plot_backends.c: the picture of the suite `backends`: for each case a bar for each library, with
+ * the share of the peak that it reaches. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* plot_gemm.c: the picture of the suite `gemm`: products as numbered points under the roofs of memory
- * and arithmetic (Williams, Waterman, Patterson 2009), and a list that names the numbers. */
+/* plot_gemm.c: the picture of the suite `gemm`: products as numbered points under the roofs of
+ * memory and arithmetic (Williams, Waterman, Patterson 2009), and a list that names the numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -20,8 +20,8 @@ struct rows {
     double left; /* pixel where names end and the axes begin */
 };
 
-/* A row for each kind of record (NULL: for each record), at least `height` pixels high. False: out of
- * memory. */
+/* A row for each kind of record (NULL: for each record), at least `height` pixels high. False: out
+ * of memory. */
 bool bench_rows_make(const struct page *page, same_kind same, double height, struct rows *rows);
 
 void bench_rows_names(struct page *page, const struct rows *rows, double top);
@@ -30,7 +30,8 @@ void bench_rows_names(struct page *page, const struct rows *rows, double top);
 void bench_rows_axes(struct page *page, const struct rows *rows, double left, double right,
                      double top, double limit, const char *label);
 
-/* A number and a heading that end at x; what happened instead of a measurement, which begins there. */
+/* A number and a heading that end at x; what happened instead of a measurement, which begins
+ * there. */
 void bench_rows_number(struct page *page, double x, double y, const char *text);
 void bench_rows_heading(struct page *page, double x, double y, const char *text);
 void bench_rows_failure(struct page *page, double x, double y, const char *text);

@@ -1,4 +1,5 @@
-/* plot_step.c: the picture of the suite `step`: for each case where the time goes, and the speed. */
+/* plot_step.c: the picture of the suite `step`: for each case where the time goes, and the
+ * speed. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

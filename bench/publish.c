@@ -1,5 +1,5 @@
-/* publish.c: what becomes of a report: it is saved, drawn, printed and compared, and its doubts are told;
- * whether that can be done is asked before anything is measured. */
+/* publish.c: what becomes of a report: it is saved, drawn, printed and compared, and its doubts are
+ * told; whether that can be done is asked before anything is measured. */
 #include "bench.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* reference_body.h: the reference for one precision: its gradient and its step. Only reference.c
- * includes it, with `real` defined and its names mapped: hence no guard. The OpenMP pragmas mark the
- * loops whose rounds do not depend on each other, for the fair builds; elsewhere they mean nothing.
+ * includes it, with `real` defined and its names mapped: hence no guard. The OpenMP pragmas mark
+ * the loops whose rounds do not depend on each other, for the fair builds; elsewhere they mean
+ * nothing.
  *
  * In the order of a step: forward pass, backward pass, gradient of the batch, penalties and
  * clipping, update; then the functions of reference.h. Equations (BP1) to (BP4) are those of

@@ -247,8 +247,8 @@ static void write_csv_value(FILE *out, const json_t *record, const char *column)
     }
 }
 
-/* An object whose keys are the columns: what all records have but their samples, parts last. NULL: no
- * memory. */
+/* An object whose keys are the columns: what all records have but their samples, parts last. NULL:
+ * no memory. */
 static json_t *csv_columns(const json_t *records)
 {
     json_t *all = json_object(), *value;

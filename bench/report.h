@@ -13,9 +13,9 @@
 
 #include "core/error.h"
 
-/* Writes the whole report in the format "md", "csv", "json" or "jsonl". In json, jsonl and csv each record carries cpu,
- * compiler, version and date as well. False when memory was short, the file could not be written,
- * or there is no such format. */
+/* Writes the whole report in the format "md", "csv", "json" or "jsonl". In json, jsonl and csv each
+ * record carries cpu, compiler, version and date as well. False when memory was short, the file
+ * could not be written, or there is no such format. */
 bool bench_report_write(const json_t *report, const char *format, FILE *out);
 
 /* One line of jsonl, while the report grows: the record, or, where that is NULL, the report without

@@ -1,8 +1,8 @@
 /* roof.c: register-only multiply-add kernels and the STREAM triad -> GFLOP/s and GB/s; see roof.h.
  *
  * Besides core/portability.h this is the one file with intrinsics and target attributes: a peak is
- * the speed of an instruction, so the instruction has to be named. Another one is one kernel and one
- * row of the table. */
+ * the speed of an instruction, so the instruction has to be named. Another one is one kernel and
+ * one row of the table. */
 #define _GNU_SOURCE
 #include "roof.h"
 
@@ -94,8 +94,8 @@ DEFINE_KERNEL(avx2_f64, TARGET("avx2,fma"), __m256d, double, 12, _mm256_fmadd_pd
 DEFINE_KERNEL(sse2_f32, , __m128, float, 12, MULTIPLY_THEN_ADD)
 DEFINE_KERNEL(sse2_f64, , __m128d, double, 12, MULTIPLY_THEN_ADD)
 
-/* x <- x + m0 c0 + m1 c1: the instruction sums pairs of products of bf16 into floats. As on NEON x ends at
- * some -10^7. */
+/* x <- x + m0 c0 + m1 c1: the instruction sums pairs of products of bf16 into floats. As on NEON x
+ * ends at some -10^7. */
 TARGET("avx512f,avx512bf16")
 static double avx512_bf16(size_t rounds, double multiplier, double addend)
 {

@@ -23,8 +23,8 @@ struct bench_roof_kernel {
     enum gemm_precision precision;
     double flop;             /* of one round: 2 for each lane of each register, 4 in bf16 */
     bool (*supported)(void); /* by this processor; NULL: always */
-    /* Returns the sum of all lanes. x <- multiplier x + addend; on NEON x <- x + multiplier addend, and
-     * in bf16 the same twice. */
+    /* Returns the sum of all lanes. x <- multiplier x + addend; on NEON x <- x + multiplier addend,
+     * and in bf16 the same twice. */
     double (*run)(size_t rounds, double multiplier, double addend);
 };
 

@@ -56,7 +56,8 @@ static gemmlp_status make_data(struct step_fixture *f, const struct bench_case *
 }
 
 /* So that a network too large for the machine is refused and not killed halfway: training, the pass
- * that times itself, and the reference, which keeps four numbers for each parameter, beside a copy. */
+ * that times itself, and the reference, which keeps four numbers for each parameter, beside a
+ * copy. */
 static gemmlp_status fits_memory(const gemmlp_network *network, const gemmlp_training *training,
                                  gemmlp_error *error)
 {

@@ -1,5 +1,5 @@
-/* step_fixture.h: everything one training step needs: a network, its model, optimizer and passes, and
- * random data in memory. */
+/* step_fixture.h: everything one training step needs: a network, its model, optimizer and passes,
+ * and random data in memory. */
 #ifndef BENCH_STEP_FIXTURE_H
 #define BENCH_STEP_FIXTURE_H
 
@@ -26,8 +26,8 @@ struct step_fixture {
     struct batch_source source;
 };
 
-/* Of the case, with a batch of `batch` examples, in f32 or bf16; the provider must outlive it. Freed by
- * bench_fixture_free, also after a failure. */
+/* Of the case, with a batch of `batch` examples, in f32 or bf16; the provider must outlive it.
+ * Freed by bench_fixture_free, also after a failure. */
 gemmlp_status bench_fixture_create(const struct bench_case *c, size_t batch,
                                    enum gemm_precision precision,
                                    const struct gemm_provider *provider,

@@ -12,9 +12,9 @@
 /* Rounding leaves about 1e-5 of the length of a step at the learning rate that a user would have;
  * adam divides by roots of squares near zero, and is less sharp. */
 static const double STEP_TOLERANCE = 1e-2;
-/* In bf16 the reference rounds the same operands; but where an f32 sum differs in its last bit a number
- * near a tie may round to its other neighbour, at most 2^-8 of it away. If all did, the length of a
- * gradient would be that much off for each of the two operands of a product. */
+/* In bf16 the reference rounds the same operands; but where an f32 sum differs in its last bit a
+ * number near a tie may round to its other neighbour, at most 2^-8 of it away. If all did, the
+ * length of a gradient would be that much off for each of the two operands of a product. */
 static const double BF16_STEP_TOLERANCE = 2.0 / 256 + 1e-2;
 static const double REFERENCE_FLOP = 3e9, REFERENCE_SECONDS = 3;
 enum { REFERENCE_REPEATS = 3, REFERENCE_EXAMPLES = 16, EXAMPLES_PER_THREAD = 8 };
@@ -70,8 +70,8 @@ static double distance(size_t n, const float *u, const float *v, const float *w)
 }
 
 /* One step of the library and one of the reference, from the same parameters on the same batch; the
- * worst of all weights and all biases of a layer, for in a deep network the step of the first layers
- * is too short to be seen beside that of the last. False: out of memory. */
+ * worst of all weights and all biases of a layer, for in a deep network the step of the first
+ * layers is too short to be seen beside that of the last. False: out of memory. */
 static bool step_residual(const struct bench_naive *naive, struct reference_f32 *reference,
                           struct step_fixture *f, double *residual)
 {

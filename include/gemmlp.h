@@ -6,7 +6,8 @@
  *   2. Data                  examples in memory
  *   3. Network               what shall be trained
  *   4. Model                 its parameters: create, load, save, predict, evaluate
- *   5. Training              a trainer that goes on in steps as small as one mini-batch; checkpoints
+ *   5. Training              a trainer that goes on in steps as small as one mini-batch;
+ *                            checkpoints
  *   6. Verification          gradients against finite differences, the chain rule with numbers
  *   7. Names and machine     the registries behind every name; threads; the BLAS in use
  *
@@ -21,8 +22,8 @@
  * exits and keeps no global state: objects may be used from different threads, one thread each at a
  * time. While it computes, a call sets the number of OpenMP threads of the calling thread and
  * restores it. (A BLAS keeps its thread count for the whole process: calls that compute at the same
- * time in different threads should ask for the same number, or their bits may vary from run to run.)
- * A BLAS is loaded when a call first computes, and stays: use one provider in a process. */
+ * time in different threads should ask for the same number, or their bits may vary from run to
+ * run.) A BLAS is loaded when a call first computes, and stays: use one provider in a process. */
 #ifndef GEMMLP_H
 #define GEMMLP_H
 
@@ -202,10 +203,11 @@ typedef struct gemmlp_compute {
     /* A name of GEMMLP_PROVIDERS, or the path (with a '/') of a CBLAS library; NULL or "auto": the
      * first that is installed. */
     const char *provider;
-    /* With provider NULL or "auto": the file of a plan, which says by which provider and on how many
-     * threads each matrix product is fastest. What it does not hold is found by timing, in a fraction
-     * of a second to a few, and added; there need be no file yet. "": the same without a file. NULL: nothing is
-     * timed, and every product is the first provider's on all threads: the same bits in every run. */
+    /* With provider NULL or "auto": the file of a plan, which says by which provider and on how
+     * many threads each matrix product is fastest. What it does not hold is found by timing, in a
+     * fraction of a second to a few, and added; there need be no file yet. "": the same without a
+     * file. NULL: nothing is timed, and every product is the first provider's on all threads: the
+     * same bits in every run. */
     const char *plan;
     /* A name of GEMMLP_PRECISIONS, of training steps; NULL: f32. With bf16 (mixed precision) the
      * matrix products read weights, activations and deltas rounded to bf16 and sum in f32; weights,
@@ -229,8 +231,8 @@ GEMMLP_API gemmlp_status gemmlp_model_save(const gemmlp_model *model, const char
                                            gemmlp_error *error);
 /* The network with all defaults filled in; owned by the model. */
 GEMMLP_API const gemmlp_network *gemmlp_model_network(const gemmlp_model *model);
-/* Parameters of layer `layer`, owned by the model: w (n_out x n_in), b (n_out). May be written, also
- * between two calls of gemmlp_trainer_run. */
+/* Parameters of layer `layer`, owned by the model: w (n_out x n_in), b (n_out). May be written,
+ * also between two calls of gemmlp_trainer_run. */
 GEMMLP_API float *gemmlp_model_weights(gemmlp_model *model, size_t layer);
 GEMMLP_API float *gemmlp_model_biases(gemmlp_model *model, size_t layer);
 /* The name of a class; "3" unless names were set. NULL when there is no such class. */
@@ -281,8 +283,8 @@ typedef struct gemmlp_training {
 
 GEMMLP_API gemmlp_training gemmlp_training_default(void);
 
-/* What training costs; nothing of that size is allocated. The network must give all sizes, as that of a
- * model does. */
+/* What training costs; nothing of that size is allocated. The network must give all sizes, as that
+ * of a model does. */
 GEMMLP_API gemmlp_status gemmlp_network_cost(const gemmlp_network *network,
                                              const gemmlp_training *training,
                                              gemmlp_cost_model *out, gemmlp_error *error);
@@ -319,7 +321,8 @@ GEMMLP_API gemmlp_status gemmlp_trainer_create(gemmlp_model *model, const gemmlp
  * epoch. */
 GEMMLP_API gemmlp_status gemmlp_trainer_run(gemmlp_trainer *trainer, double seconds,
                                             gemmlp_error *error);
-/* The same, but not beyond the step after which `step` are completed (where that is over, one step). */
+/* The same, but not beyond the step after which `step` are completed (where that is over, one
+ * step). */
 GEMMLP_API gemmlp_status gemmlp_trainer_run_until(gemmlp_trainer *trainer, size_t step,
                                                   double seconds, gemmlp_error *error);
 GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_progress *progress);
@@ -327,8 +330,8 @@ GEMMLP_API void gemmlp_trainer_progress(const gemmlp_trainer *trainer, gemmlp_pr
  * long as the trainer. */
 GEMMLP_API void gemmlp_trainer_settings(const gemmlp_trainer *trainer, gemmlp_training *settings);
 GEMMLP_API void gemmlp_trainer_free(gemmlp_trainer *trainer); /* NULL is allowed */
-/* Runs until all is finished. progress (may be NULL) receives the state at the end, unless nothing was
- * begun. */
+/* Runs until all is finished. progress (may be NULL) receives the state at the end, unless nothing
+ * was begun. */
 GEMMLP_API gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset *train,
                                       const gemmlp_dataset *valid, const gemmlp_training *training,
                                       gemmlp_progress *progress, gemmlp_error *error);
@@ -346,18 +349,19 @@ GEMMLP_API gemmlp_status gemmlp_train(gemmlp_model *model, const gemmlp_dataset 
  *   … gemmlp_trainer_run …
  *   gemmlp_trainer_checkpoint(trainer, directory, 2, NULL, &error);
  *
- * A checkpoint is a safetensors file that gemmlp_model_load opens as well. It is replaced atomically, is
- * on the disk when the call returns, and its checksum is verified before anything in it is used. */
+ * A checkpoint is a safetensors file that gemmlp_model_load opens as well. It is replaced
+ * atomically, is on the disk when the call returns, and its checksum is verified before anything in
+ * it is used. */
 
 typedef struct gemmlp_checkpoint gemmlp_checkpoint;
 
-/* note: a text (UTF-8) of the caller's that is kept with it; may be NULL. GEMMLP_DIVERGED: not everything
- * is finite; what was saved before stays. */
+/* note: a text (UTF-8) of the caller's that is kept with it; may be NULL. GEMMLP_DIVERGED: not
+ * everything is finite; what was saved before stays. */
 GEMMLP_API gemmlp_status gemmlp_trainer_save(gemmlp_trainer *trainer, const char *path,
                                              const char *note, gemmlp_error *error);
-/* Saves DIRECTORY/step-NNNNNNNNN.safetensors, makes the directory if need be, and removes those of the
- * checkpoints there that are not among the last `keep`, or are newer than this one: a directory is for
- * one run. */
+/* Saves DIRECTORY/step-NNNNNNNNN.safetensors, makes the directory if need be, and removes those of
+ * the checkpoints there that are not among the last `keep`, or are newer than this one: a directory
+ * is for one run. */
 GEMMLP_API gemmlp_status gemmlp_trainer_checkpoint(gemmlp_trainer *trainer, const char *directory,
                                                    size_t keep, const char *note,
                                                    gemmlp_error *error);
@@ -372,21 +376,24 @@ GEMMLP_API gemmlp_status gemmlp_checkpoint_newest(const char *directory, gemmlp_
 GEMMLP_API const char *gemmlp_checkpoint_passed_over(const gemmlp_checkpoint *checkpoint);
 GEMMLP_API const char *gemmlp_checkpoint_path(const gemmlp_checkpoint *checkpoint);
 GEMMLP_API const char *gemmlp_checkpoint_note(const gemmlp_checkpoint *checkpoint); /* or NULL */
-/* The settings of its training; names and class weights are valid as long as the checkpoint. A provider that was
- * named by a path is not among them, for a file must not choose what code is loaded: name it again. */
+/* The settings of its training; names and class weights are valid as long as the checkpoint. A
+ * provider that was named by a path is not among them, for a file must not choose what code is
+ * loaded: name it again. */
 GEMMLP_API void gemmlp_checkpoint_settings(const gemmlp_checkpoint *checkpoint,
                                            gemmlp_training *settings);
-/* Counters, learning rate, validation, seconds; what was measured on the running epoch is not in it. */
+/* Counters, learning rate, validation, seconds; what was measured on the running epoch is not in
+ * it. */
 GEMMLP_API void gemmlp_checkpoint_progress(const gemmlp_checkpoint *checkpoint,
                                            gemmlp_progress *progress);
 GEMMLP_API void gemmlp_checkpoint_free(gemmlp_checkpoint *checkpoint); /* NULL is allowed */
 
 /* A trainer in the state of the checkpoint, which may be freed after. The model is one of the same
- * network, newly made or loaded from the checkpoint; its parameters and pre-processing are replaced.
- * training NULL: the settings of the checkpoint. Products are computed as its plan says, without
- * timing. MISMATCH: the message names what is not as it was: conditions, data, settings, network.
- * allow_mismatch goes on all the same; an epoch that has other steps now (batch, examples) starts
- * again. The number of epochs may change where the schedule's rates up to here do not depend on it. */
+ * network, newly made or loaded from the checkpoint; its parameters and pre-processing are
+ * replaced. training NULL: the settings of the checkpoint. Products are computed as its plan says,
+ * without timing. MISMATCH: the message names what is not as it was: conditions, data, settings,
+ * network. allow_mismatch goes on all the same; an epoch that has other steps now (batch, examples)
+ * starts again. The number of epochs may change where the schedule's rates up to here do not depend
+ * on it. */
 GEMMLP_API gemmlp_status gemmlp_trainer_resume(gemmlp_model *model, const gemmlp_dataset *train,
                                                const gemmlp_dataset *valid,
                                                const gemmlp_training *training,

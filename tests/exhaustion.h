@@ -1,7 +1,7 @@
-/* exhaustion.h: for tests of failing memory: a data set and a model, and the sweep: a call of the library
- * is made with its k-th allocation failing, for every k, and with all from the k-th on, until it succeeds
- * without having met a failure. Each time it must say so in a sentence, leave nothing behind and leave
- * its arguments usable; afterwards it must do what it did before. */
+/* exhaustion.h: for tests of failing memory: a data set and a model, and the sweep: a call of the
+ * library is made with its k-th allocation failing, for every k, and with all from the k-th on,
+ * until it succeeds without having met a failure. Each time it must say so in a sentence, leave
+ * nothing behind and leave its arguments usable; afterwards it must do what it did before. */
 #ifndef GM_TEST_EXHAUSTION_H
 #define GM_TEST_EXHAUSTION_H
 

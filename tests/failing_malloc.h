@@ -1,8 +1,8 @@
 /* failing_malloc.h: malloc and its kin, counted, and failing where a test wants it.
  *
  * failing_malloc.c stands before the C library's own for every object of the process, either linked
- * into a test, which steers it by the functions below, or loaded by LD_PRELOAD into the command, steered
- * by the environment:
+ * into a test, which steers it by the functions below, or loaded by LD_PRELOAD into the command,
+ * steered by the environment:
  *
  *   FAIL_FIRST   number, from 1, of the first allocation that fails; 0: none
  *   FAIL_LAST    and of the last; FAIL_FIRST unless given

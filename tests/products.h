@@ -1,5 +1,5 @@
-/* products.h: for tests of matrix products: the provider under test and the reference one, matrices of
- * either precision, and a product of them. */
+/* products.h: for tests of matrix products: the provider under test and the reference one, matrices
+ * of either precision, and a product of them. */
 #ifndef GM_TEST_PRODUCTS_H
 #define GM_TEST_PRODUCTS_H
 
@@ -36,8 +36,8 @@ static inline bool has_precision(const struct gemm_provider *provider,
     return status == GEMMLP_OK;
 }
 
-/* Opens both; the one under test is that of the first argument, else the automatic one. ABSENT: this
- * build has no such provider; what is wrong is said. */
+/* Opens both; the one under test is that of the first argument, else the automatic one. ABSENT:
+ * this build has no such provider; what is wrong is said. */
 enum opened { OPENED, ABSENT, BROKEN };
 
 static inline enum opened open_providers(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* reports.h: for tests of the benchmark's reports: their text as JSON and back, figures that are there or
- * are not, and what a report reads in a format. */
+/* reports.h: for tests of the benchmark's reports: their text as JSON and back, figures that are
+ * there or are not, and what a report reads in a format. */
 #ifndef GM_TEST_REPORTS_H
 #define GM_TEST_REPORTS_H
 

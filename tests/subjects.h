@@ -1,5 +1,5 @@
-/* subjects.h: for tests of checkpoints: a subject, which is data, settings and a network; runs of it that
- * stop at any step, are saved and resumed; and the bytes of a checkpoint in mid-epoch. */
+/* subjects.h: for tests of checkpoints: a subject, which is data, settings and a network; runs of
+ * it that stop at any step, are saved and resumed; and the bytes of a checkpoint in mid-epoch. */
 #ifndef GM_TEST_SUBJECTS_H
 #define GM_TEST_SUBJECTS_H
 

@@ -16,8 +16,8 @@ static float from_bits(uint32_t u)
     return x;
 }
 
-/* By the definition: the nearer neighbour, of two equally near the even one. In double all of this is
- * exact. x is finite. */
+/* By the definition: the nearer neighbour, of two equally near the even one. In double all of this
+ * is exact. x is finite. */
 static gm_bf16 nearest(uint32_t u)
 {
     const gm_bf16 down = (gm_bf16)(u >> 16), up = (gm_bf16)(down + 1); /* away from zero */
@@ -80,12 +80,12 @@ static void test_rows(void **state)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-/* Both sides round the same numbers, but for those whose sums in float and in double lie on different
- * sides of a tie: such a number is 2^-8 of itself off, one term of many in one product. Most runs
- * of a hundred steps have none, and end 1e-6 of the largest weight apart, as those of float do (2e-4
- * where the optimizer divides); the others as far as these few terms carry, farthest where it
- * divides by the root of a small squared gradient. So a wrong term, such as a copy of the weights
- * that is one step old, shows in the median of the runs. */
+/* Both sides round the same numbers, but for those whose sums in float and in double lie on
+ * different sides of a tie: such a number is 2^-8 of itself off, one term of many in one product.
+ * Most runs of a hundred steps have none, and end 1e-6 of the largest weight apart, as those of
+ * float do (2e-4 where the optimizer divides); the others as far as these few terms carry, farthest
+ * where it divides by the root of a small squared gradient. So a wrong term, such as a copy of the
+ * weights that is one step old, shows in the median of the runs. */
 static const double MEDIAN_APART = 1e-3, MOST_APART = 0.15;
 
 static double weights_apart(const struct model *model, struct reference_f64 *r)

@@ -1,5 +1,5 @@
-/* test_check.c: the benchmark's check of a product: right ones pass, and one wrong element, one that was
- * not written and one of NaN do not. */
+/* test_check.c: the benchmark's check of a product: right ones pass, and one wrong element, one
+ * that was not written and one of NaN do not. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -98,8 +98,8 @@ static void test_one_wrong_element(void **state)
     discard(&p);
 }
 
-/* Term after term in single precision, as netlib sums, with operands of one sign: the right result of a
- * slow library; and the same with one element that is wrong by a tenth. */
+/* Term after term in single precision, as netlib sums, with operands of one sign: the right result
+ * of a slow library; and the same with one element that is wrong by a tenth. */
 static void test_plain_sums(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
-/* test_checkpoint.c: a run that is stopped anywhere and resumed gives the bits of one that was not; which
- * of the checkpoints in a directory is taken; and what is no checkpoint, or a model too. Damaged ones are in
- * test_checkpoint_damage.c, those of other conditions in test_checkpoint_mismatch.c. */
+/* test_checkpoint.c: a run that is stopped anywhere and resumed gives the bits of one that was not;
+ * which of the checkpoints in a directory is taken; and what is no checkpoint, or a model too.
+ * Damaged ones are in test_checkpoint_damage.c, those of other conditions in
+ * test_checkpoint_mismatch.c. */
 #define _POSIX_C_SOURCE 200809L
 #include "subjects.h"
 

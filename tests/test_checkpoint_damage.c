@@ -1,5 +1,5 @@
-/* test_checkpoint_damage.c: a checkpoint that is damaged or hostile is told: each byte changed, every
- * length, and with a right checksum each field. */
+/* test_checkpoint_damage.c: a checkpoint that is damaged or hostile is told: each byte changed,
+ * every length, and with a right checksum each field. */
 #define _POSIX_C_SOURCE 200809L
 #include "subjects.h"
 
@@ -56,8 +56,8 @@ static void seal(size_t size)
     put_file(at("d"), changed, size);
 }
 
-/* Replaces the first `from` behind the header's start by `to`, keeps the length of the header by blanks
- * at its end, and gives the file a checksum that is right. */
+/* Replaces the first `from` behind the header's start by `to`, keeps the length of the header by
+ * blanks at its end, and gives the file a checksum that is right. */
 static void forge(size_t size, const char *from, const char *to)
 {
     uint64_t length;
@@ -163,7 +163,8 @@ static void test_hostile(void **state)
     subject_free(&s);
 }
 
-/* Weights of fewer classes than there are must not be read beyond their end, whoever passes them. */
+/* Weights of fewer classes than there are must not be read beyond their end, whoever passes
+ * them. */
 static void test_hostile_weights(void **state)
 {
     (void)state;

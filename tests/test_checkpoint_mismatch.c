@@ -1,5 +1,5 @@
-/* test_checkpoint_mismatch.c: a checkpoint of other data, settings or machine is told, and resumed only by
- * whoever allows it. */
+/* test_checkpoint_mismatch.c: a checkpoint of other data, settings or machine is told, and resumed
+ * only by whoever allows it. */
 #define _POSIX_C_SOURCE 200809L
 #include "subjects.h"
 

@@ -1,5 +1,5 @@
-/* test_compare.c: the comparison of a benchmark's report with a baseline: which records are one case, what
- * is beyond the noise, and how it is told. */
+/* test_compare.c: the comparison of a benchmark's report with a baseline: which records are one
+ * case, what is beyond the noise, and how it is told. */
 #define _POSIX_C_SOURCE 200809L
 #include "reports.h"
 
@@ -22,7 +22,8 @@ static const json_t *record_at(const json_t *report, size_t i)
     return json_array_get(json_object_get(report, "records"), i);
 }
 
-/* On both sides of the bound: cv of 3 % and 4 % make a noise of e^0.1 - 1; of 0 %, the floor of 1 %. */
+/* On both sides of the bound: cv of 3 % and 4 % make a noise of e^0.1 - 1; of 0 %, the floor of 1
+ * %. */
 static void test_verdicts(void **state)
 {
     (void)state;

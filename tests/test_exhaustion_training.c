@@ -1,5 +1,5 @@
-/* test_exhaustion_training.c: memory runs out at every place where it can while a model predicts, is
- * measured or trained, and while checkpoints are saved and resumed. */
+/* test_exhaustion_training.c: memory runs out at every place where it can while a model predicts,
+ * is measured or trained, and while checkpoints are saved and resumed. */
 #define _GNU_SOURCE
 #include "exhaustion.h"
 

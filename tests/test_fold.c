@@ -62,7 +62,8 @@ static void test_fold_with_changing_rate(void **state)
     }
 }
 
-/* Where the product would round at the size of the weights too often, or the penalty cannot be part of it. */
+/* Where the product would round at the size of the weights too often, or the penalty cannot be part
+ * of it. */
 static void test_where_sgd_folds(void **state)
 {
     (void)state;

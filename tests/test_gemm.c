@@ -1,5 +1,5 @@
-/* test_gemm.c [PROVIDER]: a provider (the automatic one unless named) against the reference one, and the
- * reference against products worked out by hand.
+/* test_gemm.c [PROVIDER]: a provider (the automatic one unless named) against the reference one,
+ * and the reference against products worked out by hand.
  *
  * The bound. Let u be the unit roundoff, 2^-24 or 2^-53. A sum of k products in any order, scaled
  * by alpha, plus beta C0, is met by at most k + 2 roundings per term, so (Higham, "Accuracy and
@@ -160,8 +160,8 @@ static void test_network_shapes(void **state)
     }
 }
 
-/* One plan, run again and again: with other factors, on other operands, by fewer threads than it was
- * prepared for and by more. */
+/* One plan, run again and again: with other factors, on other operands, by fewer threads than it
+ * was prepared for and by more. */
 static void test_run_again(void **state)
 {
     (void)state;
@@ -196,9 +196,9 @@ static void test_run_again(void **state)
     omp_set_num_threads(threads);
 }
 
-/* Around the edges of tiles: widths of vectors and registers, short sums and sums in blocks, rows of
- * odd lengths, as products of C for the first time and with the factors of training: alpha = -eta / B
- * and beta = 1 - eta lambda, which are rounded to float here. */
+/* Around the edges of tiles: widths of vectors and registers, short sums and sums in blocks, rows
+ * of odd lengths, as products of C for the first time and with the factors of training: alpha =
+ * -eta / B and beta = 1 - eta lambda, which are rounded to float here. */
 static void test_tile_edges(void **state)
 {
     (void)state;
@@ -228,8 +228,8 @@ static void test_tile_edges(void **state)
     omp_set_num_threads(threads);
 }
 
-/* What native and xsmm promise beyond the contract: the same bits for every number of threads, more than it
- * has scratch for included. */
+/* What native and xsmm promise beyond the contract: the same bits for every number of threads, more
+ * than it has scratch for included. */
 static void test_same_bits(void **state)
 {
     (void)state;

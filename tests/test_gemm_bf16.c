@@ -1,9 +1,9 @@
-/* test_gemm_bf16.c: products in bf16 by each provider that has them, against sums in double of the same
- * operands; that the epilogue sees each element once; the same bits by any number of threads; and
- * what those say that have none.
+/* test_gemm_bf16.c: products in bf16 by each provider that has them, against sums in double of the
+ * same operands; that the epilogue sees each element once; the same bits by any number of threads;
+ * and what those say that have none.
  *
- * Operands in bf16 are exact, products of two as well: what rounds is the sum, in float. The bound is
- * that of test_gemm.c, doubled, for the instruction rounds the two products of a pair apart and
+ * Operands in bf16 are exact, products of two as well: what rounds is the sum, in float. The bound
+ * is that of test_gemm.c, doubled, for the instruction rounds the two products of a pair apart and
  * subnormal ones to zero. */
 #include "support.h"
 

@@ -1,5 +1,5 @@
-/* test_gemm_epilogue.c [PROVIDER]: the epilogue of a product sees each element once, when its sum is
- * whole, and is told where it is. */
+/* test_gemm_epilogue.c [PROVIDER]: the epilogue of a product sees each element once, when its sum
+ * is whole, and is told where it is. */
 #include "products.h"
 
 #include <omp.h>
@@ -102,8 +102,8 @@ static void test_epilogue(void **state)
     omp_set_num_threads(threads);
 }
 
-/* Products with work for several threads, in blocks of k: no element is seen before its sum is whole,
- * or twice. */
+/* Products with work for several threads, in blocks of k: no element is seen before its sum is
+ * whole, or twice. */
 static void test_epilogue_of_large_products(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* test_gemm_providers.c [PROVIDER]: how providers are named, found and described, and what they refuse:
- * sizes, precisions, and all of it where they are absent. */
+/* test_gemm_providers.c [PROVIDER]: how providers are named, found and described, and what they
+ * refuse: sizes, precisions, and all of it where they are absent. */
 #include "products.h"
 
 #include <limits.h>

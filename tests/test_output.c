@@ -51,7 +51,8 @@ static void check_softmax(size_t n, const real *z)
     free(shifted);
 }
 
-/* Some rows at once are what each is alone, to the last bit where vectors do not end elsewhere, else nearly. */
+/* Some rows at once are what each is alone, to the last bit where vectors do not end elsewhere,
+ * else nearly. */
 static void test_softmax_rows(void **state)
 {
     (void)state;

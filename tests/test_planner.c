@@ -1,5 +1,5 @@
-/* test_planner.c: plans: what is found is right and remembered; files of plans, whole, damaged and of
- * another machine. */
+/* test_planner.c: plans: what is found is right and remembered; files of plans, whole, damaged and
+ * of another machine. */
 #define _GNU_SOURCE
 #include <omp.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* test_report.c: the benchmark's reports in every format, as far as memory lasts, and reading them back,
- * damaged ones too. Tables are in test_report_tables.c. */
+/* test_report.c: the benchmark's reports in every format, as far as memory lasts, and reading them
+ * back, damaged ones too. Tables are in test_report_tables.c. */
 #define _POSIX_C_SOURCE 200809L
 #include "files.h"
 #include "reports.h"

@@ -1,5 +1,5 @@
-/* test_report_tables.c: a report as tables of Markdown, for each suite: columns, units, and what libraries
- * are called. */
+/* test_report_tables.c: a report as tables of Markdown, for each suite: columns, units, and what
+ * libraries are called. */
 #define _POSIX_C_SOURCE 200809L
 #include "reports.h"
 

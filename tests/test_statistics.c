@@ -1,5 +1,5 @@
-/* test_statistics.c: the benchmark's statistics, of samples and in records, what is derived from them, and
- * the merging of rounds. */
+/* test_statistics.c: the benchmark's statistics, of samples and in records, what is derived from
+ * them, and the merging of rounds. */
 #define _POSIX_C_SOURCE 200809L
 #include "reports.h"
 

@@ -1,8 +1,9 @@
-/* with_fann.c: one training step in FANN 2.2, as a worker of step.py; worker.py describes the lines that
- * flow in and out. FANN differs from the others, and step.py says so: sigmoid outputs and squared error in
- * place of softmax and cross-entropy, a piecewise linear activation in place of relu, one thread.
- * It trains a batch as one epoch (FANN_TRAIN_BATCH) of a data set that holds only the gathered batch.
- * FANN_VERSION, a string, comes from the compiler's command line: FANN's headers have none. */
+/* with_fann.c: one training step in FANN 2.2, as a worker of step.py; worker.py describes the lines
+ * that flow in and out. FANN differs from the others, and step.py says so: sigmoid outputs and
+ * squared error in place of softmax and cross-entropy, a piecewise linear activation in place of
+ * relu, one thread. It trains a batch as one epoch (FANN_TRAIN_BATCH) of a data set that holds only
+ * the gathered batch. FANN_VERSION, a string, comes from the compiler's command line: FANN's
+ * headers have none. */
 #define _POSIX_C_SOURCE 200809L
 #include <fann.h>
 #include <jansson.h>

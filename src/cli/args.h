@@ -116,8 +116,8 @@ void cli_args_free(struct args *args);
 /* Whether the option was given on the command line or in the --config file, or recalled. */
 bool cli_arg_given(const struct args *args, const char *name);
 
-/* Gives an option that was not given the value of `text`, which must live as long as the options do;
- * false: `message` says what was expected and found. */
+/* Gives an option that was not given the value of `text`, which must live as long as the options
+ * do; false: `message` says what was expected and found. */
 bool cli_arg_recall(struct args *args, const char *name, const char *text, char *message,
                     size_t size);
 

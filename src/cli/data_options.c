@@ -120,7 +120,8 @@ bool cli_compute_open(const struct command *command, const struct compute_option
         return false;
     }
     gemmlp_status status = gemmlp_compute_info_get(&compute, info, &error);
-    /* A damaged cache, or another version's, is no reason not to work; the user's own file is his. */
+    /* A damaged cache, or another version's, is no reason not to work; the user's own file is
+     * his. */
     if (status == GEMMLP_BAD_DATA && !options->plan && compute.plan && unlink(compute.plan) == 0) {
         fprintf(stderr, "%s; it was removed, and is made anew\n", error.message);
         status = gemmlp_compute_info_get(&compute, info, &error);

@@ -28,8 +28,8 @@ struct compute_options {
 extern const struct arg cli_compute_rows[CLI_COMPUTE_ROWS];
 
 gemmlp_compute cli_compute(const struct compute_options *options);
-/* Where plans are kept unless the user names a file: gemmlp/plan.json in the user's cache directory;
- * "" where there is none that can be written. */
+/* Where plans are kept unless the user names a file: gemmlp/plan.json in the user's cache
+ * directory; "" where there is none that can be written. */
 const char *cli_plan_path(void);
 /* The number of threads that the library will really use. */
 int cli_compute_threads(const struct compute_options *options);

@@ -24,8 +24,8 @@ struct gnuplot {
 };
 
 /* Whether a picture could be drawn there, judged by its name, and by the data and script that lie
- * there already, which must be those of an earlier picture: to be asked before an hour of measuring.
- * False: the message says why. */
+ * there already, which must be those of an earlier picture: to be asked before an hour of
+ * measuring. False: the message says why. */
 bool cli_gnuplot_accepts(const char *path, char *message, size_t size);
 
 /* Whether there is a program gnuplot in PATH. */
@@ -39,8 +39,8 @@ bool cli_gnuplot_open(struct gnuplot *plot, const char *path, char *message, siz
 void cli_gnuplot_page(struct gnuplot *plot, int width, int height);
 
 /* Okabe and Ito's palette, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color),
- * less its yellow, in which a line is hard to see, and a wine red by Tol; as "#rrggbb", any index will
- * do. */
+ * less its yellow, in which a line is hard to see, and a wine red by Tol; as "#rrggbb", any index
+ * will do. */
 enum { GNUPLOT_COLOURS = 9 };
 const char *cli_gnuplot_colour(size_t index);
 

@@ -46,7 +46,8 @@ static enum line of_run(const char *path, const gemmlp_checkpoint *from)
     return beside ? LINE_OURS : LINE_OF_OTHERS;
 }
 
-/* A part of the run that began after this checkpoint, and was killed before its next one, goes as well. */
+/* A part of the run that began after this checkpoint, and was killed before its next one, goes as
+ * well. */
 static enum line classify(const char *text, size_t length, const gemmlp_checkpoint *from)
 {
     gemmlp_progress progress;
@@ -120,8 +121,8 @@ static bool cut(struct run_log *log, FILE *reading, off_t start, const gemmlp_ch
     return ftruncate(fileno(log->stream), kept) == 0;
 }
 
-/* *start: where the last line begins, if it was torn: an event without its end. Any other text, whose
- * author only forgot the newline, is not ours to remove: `size`. */
+/* *start: where the last line begins, if it was torn: an event without its end. Any other text,
+ * whose author only forgot the newline, is not ours to remove: `size`. */
 static bool find_torn(FILE *reading, off_t size, off_t *start)
 {
     static const char beginning[] = "{\"event\":\"";

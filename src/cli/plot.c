@@ -1,4 +1,5 @@
-/* plot.c: gemmlp plot: the curves of one run or several, out of the logs that train --log writes. */
+/* plot.c: gemmlp plot: the curves of one run or several, out of the logs that train --log
+ * writes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

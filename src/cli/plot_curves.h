@@ -15,8 +15,8 @@ struct plotted_run {
 /* Runs that can be told apart: by colour, and from the tenth on by the mark too. */
 enum { PLOT_MAX_RUNS = 36 };
 
-/* Draws the runs into `path`, NAME.svg or NAME.png, and leaves NAME.dat and NAME.gp beside it. False:
- * message[size] says why there is no picture. */
+/* Draws the runs into `path`, NAME.svg or NAME.png, and leaves NAME.dat and NAME.gp beside it.
+ * False: message[size] says why there is no picture. */
 bool cli_plot_curves(const struct plotted_run *runs, size_t count, const char *path, char *message,
                      size_t size);
 

@@ -3,8 +3,8 @@
  *   RUN.jsonl, one event a line -> for each epoch a row of numbers
  *
  * A run that was resumed has a second `run` event in the same file and goes on; epochs that it went
- * over again count once, as they were the last time. The file is foreign text: the length of a line,
- * its nesting and the number of epochs are bounded. */
+ * over again count once, as they were the last time. The file is foreign text: the length of a
+ * line, its nesting and the number of epochs are bounded. */
 #ifndef CLI_RUN_LOG_H
 #define CLI_RUN_LOG_H
 

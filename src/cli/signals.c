@@ -18,8 +18,8 @@ static const struct {
 
 enum { SIGNALS = sizeof signals / sizeof *signals };
 
-/* timeout(1) sends its signal to the process and to the group that it is in: what comes so soon is the
- * same request. */
+/* timeout(1) sends its signal to the process and to the group that it is in: what comes so soon is
+ * the same request. */
 static const double same_request = 0.1; /* seconds */
 
 static volatile sig_atomic_t caught;

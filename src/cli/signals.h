@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /* From here on SIGINT, SIGTERM, SIGUSR1, SIGXCPU and SIGHUP are remembered; a second one ends the
- * process at once, as it would have without this. Left alone is an ignored SIGHUP (nohup), and unless
- * `ignored_too` every other that is ignored (SIGINT, of a shell's background job). */
+ * process at once, as it would have without this. Left alone is an ignored SIGHUP (nohup), and
+ * unless `ignored_too` every other that is ignored (SIGINT, of a shell's background job). */
 void cli_signals_catch(bool ignored_too);
 /* The signal that came; 0: none. */
 int cli_signals_caught(void);

@@ -98,8 +98,8 @@ static gemmlp_status run_trainer(struct train_run *run, gemmlp_error *error)
     return status;
 }
 
-/* After a signal: with a checkpoint this is a pause, without one it is what it would have been without
- * a handler. */
+/* After a signal: with a checkpoint this is a pause, without one it is what it would have been
+ * without a handler. */
 static int stop(struct train_run *run)
 {
     const char *name = cli_signal_name(run->signal);
@@ -117,8 +117,8 @@ static int stop(struct train_run *run)
     return EXIT_CODE_STOPPED;
 }
 
-/* A run that is resumed has its checkpoint, and need not begin before it stops; a new one goes on to the
- * first step and saves itself there. */
+/* A run that is resumed has its checkpoint, and need not begin before it stops; a new one goes on
+ * to the first step and saves itself there. */
 static bool stopped_early(const struct train_run *run, int *code)
 {
     const int signal = cli_signals_caught();

@@ -97,12 +97,12 @@ struct train_run {
 /* Since the run began, without the time between its parts. */
 double cli_train_seconds(const struct train_run *run);
 
-/* train_data.c: opens run->train, and run->test and run->valid where there are some. False: *code is the
- * exit code and a message has been printed. */
+/* train_data.c: opens run->train, and run->test and run->valid where there are some. False: *code
+ * is the exit code and a message has been printed. */
 bool cli_train_open_data(struct train_run *run, int *code);
 
-/* train_log.c. path NULL: no log. resumed: what was written after the checkpoint goes, for it will be
- * written again. False: a message has been printed. */
+/* train_log.c. path NULL: no log. resumed: what was written after the checkpoint goes, for it will
+ * be written again. False: a message has been printed. */
 bool cli_train_log_open(struct run_log *log, const char *path, const struct train_options *resumed);
 bool cli_train_log_close(struct run_log *log);
 /* Events; the log is open. */

@@ -1,5 +1,5 @@
-/* train_checkpoint.c: --checkpoint and --resume: the directory of a run, what of its command line is kept
- * in a checkpoint and taken from it again, and when the next one is due. */
+/* train_checkpoint.c: --checkpoint and --resume: the directory of a run, what of its command line
+ * is kept in a checkpoint and taken from it again, and when the next one is due. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -39,8 +39,8 @@ bool cli_checkpoint_every(const char *text, size_t *steps, double *seconds)
     return true;
 }
 
-/* Two runs in one directory would take each other's checkpoints away. The lock ends with the process;
- * some file systems have none, and then there is no such guard. */
+/* Two runs in one directory would take each other's checkpoints away. The lock ends with the
+ * process; some file systems have none, and then there is no such guard. */
 static bool lock_directory(struct train_options *options, int *code)
 {
     const char *path = options->checkpoint;
@@ -104,7 +104,8 @@ static bool is_kept(const char *name)
     return true;
 }
 
-/* A checkpoint does not choose what code is loaded: who wants a library by its path names it again. */
+/* A checkpoint does not choose what code is loaded: who wants a library by its path names it
+ * again. */
 static bool is_library(const char *name, const char *text)
 {
     return strcmp(name, "provider") == 0 && strchr(text, '/');

@@ -1,5 +1,5 @@
-/* train_data.c: the data of gemmlp train: training, test and validation set are opened or split off, and must
- * be of one kind and not the same. */
+/* train_data.c: the data of gemmlp train: training, test and validation set are opened or split
+ * off, and must be of one kind and not the same. */
 #include "cli/train.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* bf16.c: see bf16.h. Where the CPU has an instruction for it, rows are rounded by that, in a quarter of
- * the time: with products at hundreds of GFLOP/s every pass over the weights counts. */
+/* bf16.c: see bf16.h. Where the CPU has an instruction for it, rows are rounded by that, in a
+ * quarter of the time: with products at hundreds of GFLOP/s every pass over the weights counts. */
 #include "core/bf16.h"
 
 GM_KERNEL static void round_row(size_t n, const float *restrict from, gm_bf16 *restrict to)

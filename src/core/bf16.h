@@ -1,7 +1,7 @@
 /* bf16.h: bfloat16, the upper half of a float: its sign, its exponent, 8 bits of precision.
  *
- * Rounded to nearest, ties to even; infinity stays infinity, what is too large becomes it, NaN stays
- * NaN (made quiet, for its lower half may have been all that made it one). */
+ * Rounded to nearest, ties to even; infinity stays infinity, what is too large becomes it, NaN
+ * stays NaN (made quiet, for its lower half may have been all that made it one). */
 #ifndef GM_BF16_H
 #define GM_BF16_H
 
@@ -30,8 +30,8 @@ GM_INLINE float gm_bf16_value(gm_bf16 h)
     return x;
 }
 
-/* n elements; `to` does not overlap `from`. On the calling thread. Subnormal numbers may become zero, as
- * they do in every product of bf16. */
+/* n elements; `to` does not overlap `from`. On the calling thread. Subnormal numbers may become
+ * zero, as they do in every product of bf16. */
 void gm_bf16_row(size_t n, const float *from, gm_bf16 *to);
 
 #endif

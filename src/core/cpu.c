@@ -96,8 +96,8 @@ static int least(int a, int b) /* where 0 is no limit */
 }
 
 /* The quota of the group `relative` and of all groups above it, below the directory in which their
- * hierarchy is mounted. In a container the groups above its own are out of sight, and `relative` may
- * name nothing: then the mounted directory is the container's own group. */
+ * hierarchy is mounted. In a container the groups above its own are out of sight, and `relative`
+ * may name nothing: then the mounted directory is the container's own group. */
 static int cgroup_limit(const char *mounted, const char *group, bool version2)
 {
     int limit = 0;
@@ -136,8 +136,8 @@ static bool lists(const char *list, const char *word)
 }
 
 /* /proc/self/cgroup: "0::/path" is version 2, "N:…cpu…:/path" version 1. Version 2 is mounted at
- * /sys/fs/cgroup, or beside version 1 in `unified` there; the controllers of version 1 in a directory
- * called as their list, and mostly in `cpu` too. */
+ * /sys/fs/cgroup, or beside version 1 in `unified` there; the controllers of version 1 in a
+ * directory called as their list, and mostly in `cpu` too. */
 int gm_cgroup_cpus(const char *root)
 {
     char path[1024], line[1100];
@@ -169,8 +169,8 @@ int gm_cgroup_cpus(const char *root)
     return limit;
 }
 
-/* Allocates nothing: a checkpoint has the name, and lack of memory must not make it another machine's.
- * The first processor stands at the beginning. */
+/* Allocates nothing: a checkpoint has the name, and lack of memory must not make it another
+ * machine's. The first processor stands at the beginning. */
 static void cpu_name(char *name, size_t size)
 {
     char text[4096];

@@ -13,8 +13,8 @@ struct compute_scope {
 struct compute_scope gm_compute_begin(int threads);
 void gm_compute_end(struct compute_scope scope);
 
-/* The CPUs that the quota of this process's control group, or of one above it, is worth, rounded up; 0: no
- * limit. root: where /proc and /sys are found, "" but in tests. */
+/* The CPUs that the quota of this process's control group, or of one above it, is worth, rounded
+ * up; 0: no limit. root: where /proc and /sys are found, "" but in tests. */
 int gm_cgroup_cpus(const char *root);
 
 /* Seconds of a clock that only goes forward. */

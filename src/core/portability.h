@@ -5,7 +5,7 @@
 #if defined(__GNUC__)
 #define GM_PRINTF(text, first)  __attribute__((format(printf, text, first)))
 #define GM_INLINE               static inline __attribute__((always_inline))
-#define GM_PREFETCH(address)    __builtin_prefetch(address) /* a hint: the cache line will be read */
+#define GM_PREFETCH(address)    __builtin_prefetch(address)       /* the line will be read */
 #define GM_PREFETCH_L2(address) __builtin_prefetch(address, 0, 2) /* not at once */
 #else
 #define GM_PRINTF(text, first)
@@ -24,9 +24,10 @@
 
 /* GM_KERNEL stands before an elementwise loop: the compiler makes one copy for each level of the
  * instruction set, and the loader picks one for the machine it runs on. Only for static functions
- * (clang 14 does not link others from another file); put no OpenMP parallel region inside, for its outlined body would not be copied. One copy must do under a sanitizer, for
- * the resolvers run before it is ready, and in the double core, whose speed does not matter (clang
- * 14 gives the resolvers of static functions global names, so they could not even be linked twice).
+ * (clang 14 does not link others from another file); put no OpenMP parallel region inside, for its
+ * outlined body would not be copied. One copy must do under a sanitizer, for the resolvers run
+ * before it is ready, and in the double core, whose speed does not matter (clang 14 gives the
+ * resolvers of static functions global names, so they could not even be linked twice).
  */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) &&                          \
     !defined(GM_SANITIZED) && !defined(GEMMLP_F64)

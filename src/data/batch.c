@@ -88,8 +88,8 @@ static void row_f32_bf16(const float *restrict x, const float *restrict factor,
         out[k] = gm_bf16_round(factor[k] * x[k] + offset[k]);
 }
 
-/* A shuffled row lies anywhere. It is asked for so long before its turn that it is in cache then, small
- * batches ahead of their step: some rows, or fewer that are long. */
+/* A shuffled row lies anywhere. It is asked for so long before its turn that it is in cache then,
+ * small batches ahead of their step: some rows, or fewer that are long. */
 enum { ROWS_AHEAD = 16, BYTES_AHEAD = 16384, CACHE_LINE = 64 };
 
 static size_t row_bytes(const gemmlp_arrays *arrays)

@@ -16,9 +16,9 @@ struct batch_source {
     size_t outputs;               /* columns of y: the network's, at least the data's classes */
 };
 
-/* Examples order[first .. first + rows - 1] of an order of the data set (NULL: first .. themselves):
- * x (rows x features) pre-processed, y (rows x outputs) one-hot for labels; y may be NULL.
- * OpenMP-parallel over rows, allocates nothing. */
+/* Examples order[first .. first + rows - 1] of an order of the data set (NULL: first ..
+ * themselves): x (rows x features) pre-processed, y (rows x outputs) one-hot for labels; y may be
+ * NULL. OpenMP-parallel over rows, allocates nothing. */
 void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
                      size_t rows, float *x, float *y);
 

@@ -1,4 +1,5 @@
-/* fingerprint.c: see fingerprint.h. Blocks of examples have a CRC each, and those have one together. */
+/* fingerprint.c: see fingerprint.h. Blocks of examples have a CRC each, and those have one
+ * together. */
 #include "data/fingerprint.h"
 
 #include <stdlib.h>

@@ -14,8 +14,8 @@
 /* Behind train- or t10k-: the original name, and the one that some archives unpack to. */
 static const char *const image_names[] = {"images-idx3-ubyte", "images.idx3-ubyte"};
 
-/* Writes the first of the paths that is there to out[size]; one that does not fit is not there. *cause:
- * the errno why one could not be looked for; 0: none is there. */
+/* Writes the first of the paths that is there to out[size]; one that does not fit is not there.
+ * *cause: the errno why one could not be looked for; 0: none is there. */
 static bool find_images(const char *directory, bool test, char *out, size_t size, int *cause)
 {
     const size_t length = strlen(directory);

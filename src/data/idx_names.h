@@ -7,7 +7,8 @@
 /* *out = path of the training images in `directory` (test: of the test images), to be freed. */
 gemmlp_status gm_idx_find_images(const char *directory, bool test, char **out, gemmlp_error *error);
 
-/* Whether they are there; allocates nothing, so that lack of memory cannot pass for their absence. */
+/* Whether they are there; allocates nothing, so that lack of memory cannot pass for their
+ * absence. */
 bool gm_idx_has_images(const char *directory, bool test);
 
 /* *out = path of the targets that belong to `images`, to be freed: train-images-idx3-ubyte.gz ->

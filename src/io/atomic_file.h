@@ -28,8 +28,8 @@ void gm_atomic_abort(struct atomic_file *file);
  * has died; *length: how much of name + 1 is the name that it would have got. Files of this process
  * itself count as left behind. */
 bool gm_atomic_left_behind(const char *name, size_t *length);
-/* Removes what dead processes left behind while they wrote `path`; of a directory, with a slash at its
- * end, while they wrote anything there. */
+/* Removes what dead processes left behind while they wrote `path`; of a directory, with a slash at
+ * its end, while they wrote anything there. */
 void gm_atomic_sweep(const char *path);
 /* mkdir -p of what stands before the last slash; what fails shows when the file is opened. */
 void gm_make_directories(const char *path);

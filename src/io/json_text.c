@@ -97,8 +97,8 @@ static bool within(struct scan *scan, struct json_limits limits, struct json_fau
 
 /* jansson's lexer (2.14) collects a token in a buffer, and where that cannot grow it loses a
  * character in silence: "classify" becomes "clssify". So the text is read as the second element of
- * an array whose first one is a string as long as the longest token: if that one comes out whole, the
- * buffer has grown once and for all. */
+ * an array whose first one is a string as long as the longest token: if that one comes out whole,
+ * the buffer has grown once and for all. */
 struct feed {
     size_t padding; /* characters of the first string */
     const char *text;

@@ -1,5 +1,5 @@
-/* bf16_kernels.c: see bf16_kernels.h. The instruction has no other name than its intrinsic: C has no
- * bf16. */
+/* bf16_kernels.c: see bf16_kernels.h. The instruction has no other name than its intrinsic: C has
+ * no bf16. */
 #include "linalg/bf16_kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -1,7 +1,7 @@
 /* bf16_kernels.h: the inner loops of gemmlp's own matrix products in bf16.
  *
- * The instruction multiplies pairs along k and adds both products to a float, so operands are packed
- * as pairs, zero where k is odd or a tile hangs over the edge:
+ * The instruction multiplies pairs along k and adds both products to a float, so operands are
+ * packed as pairs, zero where k is odd or a tile hangs over the edge:
  *
  *   A: tiles of BF16_ROWS rows, each  [pair of k][row]     one pair is broadcast
  *   B: panels of BF16_COLUMNS,  each  [pair of k][column]  a vector of pairs is loaded
@@ -17,8 +17,8 @@ enum { BF16_ROWS = 14, BF16_COLUMNS = 32 };
 
 typedef uint32_t bf16_pair; /* the lower half belongs to the lower k */
 
-/* One tile of A times one panel of B, into C (rows x columns) = alpha A B + beta C; beta = 0: C is not
- * read. */
+/* One tile of A times one panel of B, into C (rows x columns) = alpha A B + beta C; beta = 0: C is
+ * not read. */
 struct bf16_tile {
     size_t pairs;
     const bf16_pair *a, *b;

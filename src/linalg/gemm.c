@@ -210,8 +210,8 @@ void gm_gemm_release(struct gemm *gemm)
 /* A tile has about this many elements, so that it passes through L1 while the epilogue works, and
  * at most this many columns. Rows come whole where they are shorter. */
 enum { TILE_ELEMENTS = 4096, TILE_COLUMNS = 2048, SERIAL_ELEMENTS = 8192 };
-/* Multiplications. A library makes a smaller product on one thread: C, and what the epilogue has beside it,
- * is in that core's cache and stays there. */
+/* Multiplications. A library makes a smaller product on one thread: C, and what the epilogue has
+ * beside it, is in that core's cache and stays there. */
 static const double SERIAL_WORK = 1 << 19;
 
 struct sweep {

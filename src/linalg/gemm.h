@@ -2,8 +2,8 @@
  *
  *     C = epilogue(alpha op(A) op(B) + beta C)        C (m x n), op(A) (m x k), op(B) (k x n)
  *
- * all row-major, with leading dimensions in elements. In bf16 mixed precision A and B are bf16, C is f32,
- * and so is every sum. Every elementwise formula of training belongs
+ * all row-major, with leading dimensions in elements. In bf16 mixed precision A and B are bf16, C
+ * is f32, and so is every sum. Every elementwise formula of training belongs
  * to the product before it (bias and activation, times sigma', the optimizer's update). It is
  * written once as an epilogue, a function on a tile of C, and the provider runs it where that is
  * cheapest. An epilogue sees every element of C once, in no order, from several threads at a time.
@@ -79,8 +79,8 @@ struct gemm_kind {
     gemmlp_status (*bf16)(const struct gemm_provider *provider, gemmlp_error *error);
     /* What the user of so many threads should know, or NULL; may itself be NULL. */
     const char *(*notice)(const struct gemm_provider *provider, int threads);
-    /* Checks the problem against the provider's limits (bf16 was asked for before); may allocate and keep a plan. NULL: all is
-     * possible and nothing need be kept. */
+    /* Checks the problem against the provider's limits (bf16 was asked for before); may allocate
+     * and keep a plan. NULL: all is possible and nothing need be kept. */
     gemmlp_status (*prepare)(const struct gemm_provider *provider,
                              const struct gemm_problem *problem, void **plan, gemmlp_error *error);
     /* epilogue may be NULL. Threads: omp_get_max_threads(). */
@@ -119,8 +119,8 @@ struct gemm_name gm_gemm_name_at(size_t index);
 
 gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *provider,
                               const struct gemm_problem *problem, gemmlp_error *error);
-/* Allocates nothing. beta = 0: C need not be initialised. Products of one provider run one at a time:
- * they may share its scratch. */
+/* Allocates nothing. beta = 0: C need not be initialised. Products of one provider run one at a
+ * time: they may share its scratch. */
 void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                  void *c, const struct gemm_epilogue *epilogue);
 void gm_gemm_release(struct gemm *gemm);

@@ -1,5 +1,5 @@
-/* gemm_native.c: gemmlp's own matrix products: tiles in registers, blocks in the caches, the epilogue on
- * what is still there, one parallel region.
+/* gemm_native.c: gemmlp's own matrix products: tiles in registers, blocks in the caches, the
+ * epilogue on what is still there, one parallel region.
  *
  * C is cut into one rectangle for each thread, a rectangle into blocks of rows:
  *
@@ -8,9 +8,9 @@
  *       for each strip of columns              native_kernels.h; after the last block of k the
  *                                              epilogue on the strip, which is in L2
  *
- * (After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.) The
- * order in which an element of C is summed does not depend on how C is cut: the bits are the same on
- * any number of threads. */
+ * (After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS
+ * 2008.) The order in which an element of C is summed does not depend on how C is cut: the bits are
+ * the same on any number of threads. */
 #define _POSIX_C_SOURCE 200809L
 #include <omp.h>
 #include <stdint.h>
@@ -71,8 +71,8 @@ static size_t part(size_t n, size_t limit, size_t unit)
     return round_up((n + parts - 1) / parts, unit);
 }
 
-/* Of L2, for a block of A: the panel of B that it meets needs the rest. Fewer rows would have B copied, and
- * fetched, once more for every block. */
+/* Of L2, for a block of A: the panel of B that it meets needs the rest. Fewer rows would have B
+ * copied, and fetched, once more for every block. */
 static size_t block_bytes(void)
 {
     long l2 = 0;
@@ -275,9 +275,10 @@ static struct cut least_cut(const struct native_plan *plan, const struct gemm_pr
     return best;
 }
 
-/* By neurons where there are enough of them: columns of C in the forward product (NT) and in the backward
- * product (NN), rows in the gradient (TN). Each thread then reads weights that it wrote itself: they need not
- * come from the cache of another core, and need not be called back from there to be written. */
+/* By neurons where there are enough of them: columns of C in the forward product (NT) and in the
+ * backward product (NN), rows in the gradient (TN). Each thread then reads weights that it wrote
+ * itself: they need not come from the cache of another core, and need not be called back from there
+ * to be written. */
 static struct cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
                           size_t threads)
 {

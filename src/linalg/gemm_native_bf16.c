@@ -8,8 +8,8 @@
  *         for each panel of the strip          the kernel; C is in L2
  *     the epilogue, on what is still in L2
  *
- * Each element of C is summed in one order however C is cut, and whoever takes a block: the bits are
- * the same on any number of threads. */
+ * Each element of C is summed in one order however C is cut, and whoever takes a block: the bits
+ * are the same on any number of threads. */
 #include "linalg/gemm_native_bf16.h"
 
 #include <omp.h>

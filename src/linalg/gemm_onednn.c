@@ -8,11 +8,12 @@
  *     SCALED   C <- alpha op(A) op(B)         a gradient
  *     ADDED    C <- alpha op(A) op(B) + C     a gradient into the weights, or into its average
  *
- * alpha changes with the learning rate: it is an attribute whose value is read at each run and given
- * to the kernel, at no cost. (As a post-operation it would cost a hundredfold: without AVX-512 only
- * oneDNN's reference multiplies after a product.) The factor of C is part of the primitive; where
- * beta is neither 0 nor 1, C is multiplied first, as OpenBLAS does. Our epilogues are none of
- * oneDNN's post-operations and follow in a sweep. Transposed matrices have their strides exchanged.
+ * alpha changes with the learning rate: it is an attribute whose value is read at each run and
+ * given to the kernel, at no cost. (As a post-operation it would cost a hundredfold: without
+ * AVX-512 only oneDNN's reference multiplies after a product.) The factor of C is part of the
+ * primitive; where beta is neither 0 nor 1, C is multiplied first, as OpenBLAS does. Our epilogues
+ * are none of oneDNN's post-operations and follow in a sweep. Transposed matrices have their
+ * strides exchanged.
  *
  * A plan holds the operands while it runs: one thread at a time runs it. It is prepared for
  * omp_get_max_threads(), and a run has no more. */

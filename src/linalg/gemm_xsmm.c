@@ -153,8 +153,8 @@ static double alpha_at(const struct run *run, enum xsmm_alpha place)
     return run->plan->alpha == place ? run->alpha : 1;
 }
 
-/* Copies the panels first .. end of op(B) into scratch, a few rows of all of them at a time, as they
- * lie in memory; or transposes them. */
+/* Copies the panels first .. end of op(B) into scratch, a few rows of all of them at a time, as
+ * they lie in memory; or transposes them. */
 static void pack_panels(const struct run *run, size_t block, size_t first, size_t end,
                         unsigned char *packed)
 {

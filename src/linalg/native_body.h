@@ -23,8 +23,8 @@ typedef int32_t NAME(bits)
 
 /* ---- outer ---- */
 
-/* One tile; rows is known when this is compiled, and one of a_row and a_step, so that all sums are in
- * registers. */
+/* One tile; rows is known when this is compiled, and one of a_row and a_step, so that all sums are
+ * in registers. */
 INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row, size_t a_step,
                              const float *b, size_t b_step, float alpha, float beta, float *c,
                              size_t ldc)
@@ -87,8 +87,8 @@ TARGET static void NAME(outer_rows)(size_t rows, size_t k, const float *a, size_
     }
 }
 
-/* Of the tiles that m rows are cut into; the last may have less. As equal as can be: a tile of few rows has
- * too few sums to keep the multipliers busy. */
+/* Of the tiles that m rows are cut into; the last may have less. As equal as can be: a tile of few
+ * rows has too few sums to keep the multipliers busy. */
 INLINE size_t NAME(tile_rows)(size_t m)
 {
     const size_t tiles = (m + ROWS - 1) / ROWS;

@@ -3,11 +3,11 @@
  *
  * Two kernels serve all operand orders, straight from row-major memory:
  *
- *   outer   C += A B where rows of B lie together (NN, TN): each step of k takes a few elements of a
- *           column of A times two vectors of a row of B. A tile of C stays in registers
+ *   outer   C += A B where rows of B lie together (NN, TN): each step of k takes a few elements of
+ *           a column of A times two vectors of a row of B. A tile of C stays in registers
  *   dot     C += A B^T (NT): each element of C is the inner product of two rows that lie together;
- *           a tile of inner products stays in registers, each as a vector that is summed at the end.
- *           Nothing is packed or transposed, which a small batch could not pay for
+ *           a tile of inner products stays in registers, each as a vector that is summed at the
+ *           end. Nothing is packed or transposed, which a small batch could not pay for
  */
 #ifndef GM_NATIVE_KERNELS_H
 #define GM_NATIVE_KERNELS_H
@@ -38,7 +38,8 @@ struct native_kernels {
     void (*outer)(const struct native_block *block);
     void (*dot)(const struct native_block *block); /* a_step = 1, b_step = 1 */
     /* Copies A and lets the block point to the copy: in the order in which the kernel reads it, so
-     * that no two rows meet in a set of the cache. packed: m rounded up to the tile's rows, times k. */
+     * that no two rows meet in a set of the cache. packed: m rounded up to the tile's rows, times
+     * k. */
     void (*pack_a)(struct native_block *block, bool dot, float *packed);
 };
 

@@ -1,4 +1,5 @@
-/* onednn_versions.h: what differs between versions 2 and 3 of oneDNN's C API, as far as matmul needs it. */
+/* onednn_versions.h: what differs between versions 2 and 3 of oneDNN's C API, as far as matmul
+ * needs it. */
 #ifndef GM_ONEDNN_VERSIONS_H
 #define GM_ONEDNN_VERSIONS_H
 

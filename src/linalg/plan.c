@@ -13,8 +13,8 @@
 #include "io/atomic_file.h"
 #include "io/json_text.h"
 
-/* What a file may hold: far more than any user's networks have products. Each choice is an object in
- * an array in an object, has 11 members, and is looked for among those before it. */
+/* What a file may hold: far more than any user's networks have products. Each choice is an object
+ * in an array in an object, has 11 members, and is looked for among those before it. */
 enum { MAX_CHOICES = 10000, MAX_BYTES = 16 << 20, VERSION = 1, MAX_THREADS = 4096 };
 static const struct json_limits limits = {.depth = 3, .values = 12 * MAX_CHOICES + 1000};
 
@@ -276,8 +276,8 @@ gemmlp_status gm_plan_parse(struct plan *plan, const char *text, const char *pat
 
 /* ---- to JSON ---- */
 
-/* Our choices, and of the file's those that ours do not replace, as many as a file may hold. NULL: no
- * memory. */
+/* Our choices, and of the file's those that ours do not replace, as many as a file may hold. NULL:
+ * no memory. */
 static json_t *merged(const struct plan *plan, const json_t *choices, bool only_used)
 {
     json_t *array = json_array();

@@ -34,8 +34,8 @@ gemmlp_status gm_plan_read(struct plan *plan, const char *path, gemmlp_error *er
 /* Replaces the file: these choices, and those of the file that are for other machines or products.
  * Makes its directory. */
 gemmlp_status gm_plan_write(struct plan *plan, const char *path, gemmlp_error *error);
-/* What a file with these choices alone, or with those of them that were used, would hold; NULL: out of
- * memory. */
+/* What a file with these choices alone, or with those of them that were used, would hold; NULL: out
+ * of memory. */
 json_t *gm_plan_json(const struct plan *plan, bool only_used);
 /* Adds the choices for the plan's machine of a text that holds what a file does; `path` says in
  * messages where it stands. */

@@ -27,8 +27,8 @@ struct planned {
 
 /* ---- timing ---- */
 
-/* What is larger is timed smaller, so that a network is planned in a second and the planner takes no
- * memory to speak of; it is large enough to tell how a library copes with large ones. */
+/* What is larger is timed smaller, so that a network is planned in a second and the planner takes
+ * no memory to speak of; it is large enough to tell how a library copes with large ones. */
 enum { MAX_SIDE = 2048, MAX_EXAMPLES = 256, REPEATS = 5 };
 /* Short products repeat until a clock can tell them apart; long ones until this has passed. */
 static const double SAMPLE_SECONDS = 2e-4, CANDIDATE_SECONDS = 1e-2;
@@ -40,8 +40,8 @@ static size_t at_most(size_t n, size_t limit)
     return n < limit ? n : limit;
 }
 
-/* The product that is timed in place of `problem`: rows as close together as can be. Examples are the
- * rows of op(A) and C, in a gradient (op(A) = A^T) what is summed over. */
+/* The product that is timed in place of `problem`: rows as close together as can be. Examples are
+ * the rows of op(A) and C, in a gradient (op(A) = A^T) what is summed over. */
 static struct gemm_problem timed_problem(const struct gemm_problem *problem)
 {
     struct gemm_problem p = *problem;
@@ -94,9 +94,9 @@ static double time_calls(const struct gemm *gemm, const struct operands *o, size
     return (gm_seconds() - start) / (double)calls;
 }
 
-/* *quickest = the least time of some calls on so many threads; infinity where the provider cannot. A
- * candidate that is far behind `best` is not tried again. Lack of memory is an error: else it would have a
- * say in who computes. */
+/* *quickest = the least time of some calls on so many threads; infinity where the provider cannot.
+ * A candidate that is far behind `best` is not tried again. Lack of memory is an error: else it
+ * would have a say in who computes. */
 static gemmlp_status time_candidate(const struct gemm_provider *provider,
                                     const struct gemm_problem *p, int threads,
                                     const struct operands *o, double best, double *quickest,

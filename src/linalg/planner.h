@@ -16,9 +16,9 @@
 gemmlp_status gm_planner_open(const char *path, struct gemm_provider **out, gemmlp_error *error);
 /* Writes what was found since to the file, if there is one. Any provider is allowed. */
 gemmlp_status gm_planner_save(const struct gemm_provider *provider, gemmlp_error *error);
-/* Before anything is prepared: the choices of `text` (gm_plan_json) take the place of the plan, which
- * then has no file; unless there are none for this machine and these versions. Any provider is
- * allowed; `where` says in messages where the text stands. */
+/* Before anything is prepared: the choices of `text` (gm_plan_json) take the place of the plan,
+ * which then has no file; unless there are none for this machine and these versions. Any provider
+ * is allowed; `where` says in messages where the text stands. */
 gemmlp_status gm_planner_recall(struct gemm_provider *provider, const char *text, const char *where,
                                 gemmlp_error *error);
 /* The plan of a provider of gm_planner_open; NULL for others. */

@@ -24,9 +24,9 @@ enum {
     MOST_BYTES = 1 << 30   /* from the first row of a tile to the last: kernels count in 32 bits */
 };
 
-/* The columns, in units of a vector. Long sums: panels of 4 and 3. Short ones: panels of one size, as
- * wide as L1 allows, in which C passes by row after row; and what remains. In both cases the last
- * panel takes the unit that has to be padded, if there is one. */
+/* The columns, in units of a vector. Long sums: panels of 4 and 3. Short ones: panels of one size,
+ * as wide as L1 allows, in which C passes by row after row; and what remains. In both cases the
+ * last panel takes the unit that has to be padded, if there is one. */
 static void cut_columns(struct xsmm_plan *plan, size_t n, size_t unit)
 {
     const size_t units = ceil_div(n, unit), column = plan->depth * plan->element;

@@ -1,6 +1,7 @@
-/* xsmm_transpose.c: transposed copies by libxsmm's generated code, which is quick for multiples of 8
- * and four times slower elsewhere. So 8 rows are done at a time, as they come from memory, and the
- * last 8 rows or columns of other sizes overlap with some that are done already. See xsmm_plan.h. */
+/* xsmm_transpose.c: transposed copies by libxsmm's generated code, which is quick for multiples of
+ * 8 and four times slower elsewhere. So 8 rows are done at a time, as they come from memory, and
+ * the last 8 rows or columns of other sizes overlap with some that are done already. See
+ * xsmm_plan.h. */
 #include "linalg/xsmm_plan.h"
 
 enum { QUICK = 8 };

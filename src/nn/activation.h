@@ -24,8 +24,8 @@ const struct activation *activation_at(size_t index);
 const char *activation_name(size_t index);
 /* Only for names that were validated. */
 const struct activation *activation_find(const char *name);
-/* a = softmax(z) (rows x n), in place; log_normaliser (rows): ln a_j = z_j - that. A few rows at once are
- * faster: 10 exponentials are no whole number of vectors. */
+/* a = softmax(z) (rows x n), in place; log_normaliser (rows): ln a_j = z_j - that. A few rows at
+ * once are faster: 10 exponentials are no whole number of vectors. */
 void softmax_rows(size_t rows, size_t n, real *z, double *log_normaliser);
 
 #endif

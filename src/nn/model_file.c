@@ -175,7 +175,8 @@ gemmlp_status gm_preprocess_read(const struct safetensors *file, const char *pat
                : status;
 }
 
-/* Whether all tensors are there with the right shapes, before anything of their size is allocated. */
+/* Whether all tensors are there with the right shapes, before anything of their size is
+ * allocated. */
 static gemmlp_status check_tensors(const struct reader *r, gemmlp_error *error)
 {
     gemmlp_status status = GEMMLP_OK;

@@ -22,7 +22,8 @@ struct model_content {
 gemmlp_status gm_model_content(const gemmlp_model *model, size_t more_slabs,
                                struct model_content *out, gemmlp_error *error);
 void gm_model_content_free(struct model_content *content);
-/* Adds the tensors of a slab laid out as the model's: PREFIXlayers.N.weight, PREFIXlayers.N.bias. */
+/* Adds the tensors of a slab laid out as the model's: PREFIXlayers.N.weight,
+ * PREFIXlayers.N.bias. */
 void gm_model_content_add(struct model_content *content, const struct model *model,
                           const char *prefix, const float *slab);
 

@@ -1,5 +1,5 @@
-/* model_file_write.c: a model to a safetensors file, and what that holds for those who add to it. The format
- * is described in model_file.c. */
+/* model_file_write.c: a model to a safetensors file, and what that holds for those who add to it.
+ * The format is described in model_file.c. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -84,8 +84,8 @@ struct forward_context {
     size_t l;
 };
 
-/* + b, sigma, dropout on a tile of Z, which lies where `kept` is; what is rounded to bf16 and need not
- * be kept as a float passes through a piece of the stack. */
+/* + b, sigma, dropout on a tile of Z, which lies where `kept` is; what is rounded to bf16 and need
+ * not be kept as a float passes through a piece of the stack. */
 enum { PIECE = 256 };
 
 static void forward_epilogue_bf16(const void *context, const struct gemm_tile *tile)
@@ -206,8 +206,8 @@ void pass_gradient(const struct pass *pass, size_t l, double alpha, double beta,
                 g, epilogue);
 }
 
-/* Rows are summed in blocks, and the blocks' sums in turn, so that the error grows with the root of a
- * large batch only. */
+/* Rows are summed in blocks, and the blocks' sums in turn, so that the error grows with the root of
+ * a large batch only. */
 enum { SUM_COLUMNS = 64, SUM_ROWS = 256 };
 
 /* sum (n) += column sums of delta (rows x ld) over n <= SUM_COLUMNS columns. */

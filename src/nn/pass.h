@@ -6,9 +6,9 @@
  *   pass_gradient   G = alpha delta^T A_prev + beta G             (n_out x n_in)
  *
 
- * In bf16 mixed precision the products read bf16 copies of a, delta, x and W, which whoever makes the
- * numbers writes beside them: the epilogue on the tile at hand, the gather, the loss, the optimizer.
- * Sums, C, delta and the cost stay f32.
+ * In bf16 mixed precision the products read bf16 copies of a, delta, x and W, which whoever makes
+ * the numbers writes beside them: the epilogue on the tile at hand, the gather, the loss, the
+ * optimizer. Sums, C, delta and the cost stay f32.
  *
  * delta belongs to C0 of each example; the mean over the batch is taken by alpha = 1 / batch. */
 #ifndef GM_PASS_H
@@ -65,13 +65,14 @@ struct dropout {
 };
 
 /* A pass for batches of `rows` examples, and of `last_rows` (0: none). To predict, activations
- * share two buffers, and there is no delta. To train in bf16 the model must be halved (model.h) as long
- * as the pass is used. */
+ * share two buffers, and there is no delta. To train in bf16 the model must be halved (model.h) as
+ * long as the pass is used. */
 gemmlp_status pass_create(const struct model *model, const struct gemm_provider *provider,
                           enum pass_purpose purpose, size_t rows, size_t last_rows,
                           struct pass **out, gemmlp_error *error);
 void pass_free(struct pass *pass);
-/* What its workspace would take, in bytes; SIZE_MAX on overflow, 0 where memory is too short to tell. */
+/* What its workspace would take, in bytes; SIZE_MAX on overflow, 0 where memory is too short to
+ * tell. */
 size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size_t rows);
 
 /* rows: one of the two numbers given to pass_create. */

@@ -1,5 +1,5 @@
-/* workspace.c: what a pass needs before it can run: buffers for one batch, and the products of every
- * layer, prepared. */
+/* workspace.c: what a pass needs before it can run: buffers for one batch, and the products of
+ * every layer, prepared. */
 #include <stdlib.h>
 
 #include "linalg/planner.h"

@@ -48,8 +48,8 @@ static void add_slabs(const struct gemmlp_trainer *t, struct model_content *cont
         gm_model_content_add(content, model, "best.", t->best);
 }
 
-/* An update may have spoilt what the next step will meet: nobody could go on from there, and a sound
- * checkpoint must not make room for such a one. */
+/* An update may have spoilt what the next step will meet: nobody could go on from there, and a
+ * sound checkpoint must not make room for such a one. */
 static gemmlp_status check_slabs(const struct gemmlp_trainer *t, const char *path,
                                  gemmlp_error *error)
 {
@@ -133,7 +133,8 @@ gemmlp_status gemmlp_trainer_save(gemmlp_trainer *trainer, const char *path, con
 /* Conditions, data and state: an object in an object at most, and some twenty members. */
 static const struct json_limits few_limits = {.depth = 2, .values = 1000};
 
-/* Those, and a list with a weight for each output: as many as the last layer's tensor has biases. */
+/* Those, and a list with a weight for each output: as many as the last layer's tensor has
+ * biases. */
 static struct json_limits training_limits(const struct gemmlp_checkpoint *c)
 {
     const size_t layers = json_array_size(json_object_get(c->network, "layers"));
@@ -186,7 +187,8 @@ static gemmlp_status parse_compute(struct gemmlp_checkpoint *c, gemmlp_error *er
 {
     const json_int_t threads = json_integer_value(json_object_get(c->conditions, "threads"));
     const char *name = json_string_value(json_object_get(c->conditions, "provider"));
-    /* A file does not choose what code is loaded: who wants a library by its path names it again. */
+    /* A file does not choose what code is loaded: who wants a library by its path names it
+     * again. */
     const bool by_path = json_object_get(c->conditions, "provider_path") != NULL;
     const char *precision = json_string_value(json_object_get(c->conditions, "precision"));
     if (threads < 1 || threads > 4096 || !name || !precision)

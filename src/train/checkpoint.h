@@ -1,14 +1,14 @@
 /* checkpoint.h: a trainer as a file, and back.
  *
- * The file is a safetensors file with a checksum (io/safetensors.h), and a model's file as well: what
- * opens models opens it. Tensors, all F32, N counting the layers:
+ * The file is a safetensors file with a checksum (io/safetensors.h), and a model's file as well:
+ * what opens models opens it. Tensors, all F32, N counting the layers:
  *   layers.N.weight, layers.N.bias, preprocess.factor, preprocess.offset   the model
  *   optimizer.slotI.layers.N.…     the optimizer's slots
  *   good.layers.N.…                after the last completed epoch; absent: as the model's
  *   best.layers.N.…                with the lowest validation loss; absent: as the good ones
  * Metadata, beside a model's: checkpoint = "1" (the version of all this), and JSON objects
- *   training      every setting, defaults filled in, but for schedule_epochs, whose default depends on
- *                 the number of epochs (-1: the default)
+ *   training      every setting, defaults filled in, but for schedule_epochs, whose default depends
+ *                 on the number of epochs (-1: the default)
  *   conditions    version, precision, CPU, threads, provider
  *   data          of train and valid: sizes and a fingerprint
  *   state         counters, sums of the running epoch, early stopping, schedule

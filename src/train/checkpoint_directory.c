@@ -1,5 +1,5 @@
-/* checkpoint_directory.c: the checkpoints of one run in a directory, step-NNNNNNNNN.safetensors: the
- * newest sound one is found, and the last few are kept. */
+/* checkpoint_directory.c: the checkpoints of one run in a directory, step-NNNNNNNNN.safetensors:
+ * the newest sound one is found, and the last few are kept. */
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
 #include <errno.h>
@@ -84,8 +84,8 @@ static gemmlp_status list(const char *directory, size_t **steps, size_t *count, 
     return status;
 }
 
-/* Damage, and a disk that does not give back what it was given, are reasons to go back to an older one;
- * lack of memory or of a version are none. */
+/* Damage, and a disk that does not give back what it was given, are reasons to go back to an older
+ * one; lack of memory or of a version are none. */
 static bool goes_back(gemmlp_status status)
 {
     return status == GEMMLP_BAD_MODEL || status == GEMMLP_IO;

@@ -14,9 +14,10 @@ struct divergence {
 
 bool gm_divergence_in_parameters(const struct model *model);
 bool gm_divergence_in_slab(const float *slab, size_t size);
-/* Writes GEMMLP_DIVERGED and the first place in the order of the computation: a parameter, which the
- * update of the step before has spoilt, from the last layer to the first; else an activation, from the
- * first layer to the last; else the cost. Runs the last layer once more, for its z is gone. */
+/* Writes GEMMLP_DIVERGED and the first place in the order of the computation: a parameter, which
+ * the update of the step before has spoilt, from the last layer to the first; else an activation,
+ * from the first layer to the last; else the cost. Runs the last layer once more, for its z is
+ * gone. */
 void gm_divergence_fail(const struct divergence *divergence, gemmlp_error *error);
 
 #endif

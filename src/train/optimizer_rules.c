@@ -1,9 +1,12 @@
-/* optimizer_rules.c: the table of optimizers, each a loop over elements, in the form in which PyTorch
- * writes them.
- *   momentum, nesterov  Sutskever et al., "On the importance of initialization and momentum", ICML 2013
- *   rmsprop             Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012
+/* optimizer_rules.c: the table of optimizers, each a loop over elements, in the form in which
+ * PyTorch writes them.
+ *   momentum, nesterov  Sutskever et al., "On the importance of initialization and momentum", ICML
+ *                       2013
+ *   rmsprop             Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5,
+ *                       2012
  *   adam                Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015
- *   adamw               Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019 */
+ *   adamw               Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR
+ *                       2019 */
 #include <math.h>
 
 #include "train/optimizer.h"

@@ -306,7 +306,8 @@ gemmlp_status gemmlp_trainer_resume(gemmlp_model *model, const gemmlp_dataset *t
     *out = NULL;
     const size_t outputs = gm_network_outputs(&model->network.spec);
     const gemmlp_training *settings = training ? training : &checkpoint->settings;
-    /* The caller's may be those that gemmlp_checkpoint_settings gave, of as many as the file has. */
+    /* The caller's may be those that gemmlp_checkpoint_settings gave, of as many as the file
+     * has. */
     if (settings->class_weights && settings->class_weights == checkpoint->class_weights &&
         checkpoint->class_weight_count != outputs)
         return gm_fail(error, GEMMLP_BAD_MODEL, "%s: has weights of %zu classes, expected %zu",

@@ -75,7 +75,8 @@ static gemmlp_status check(const gemmlp_model *model, const gemmlp_dataset *trai
     return status;
 }
 
-/* Everything that takes time or memory; what was made before a failure is freed by gemmlp_trainer_free. */
+/* Everything that takes time or memory; what was made before a failure is freed by
+ * gemmlp_trainer_free. */
 static gemmlp_status build(struct gemmlp_trainer *t, const gemmlp_dataset *valid,
                            gemmlp_error *error)
 {

@@ -37,7 +37,8 @@ struct gemmlp_trainer {
     char mismatch[sizeof((gemmlp_error *)0)->message]; /* see gemmlp_trainer_mismatch */
 };
 
-/* plan: choices of the planner, as a checkpoint recorded them, which stands at `where`; NULL: none. */
+/* plan: choices of the planner, as a checkpoint recorded them, which stands at `where`; NULL:
+ * none. */
 gemmlp_status gm_trainer_create(gemmlp_model *model, const gemmlp_dataset *train,
                                 const gemmlp_dataset *valid, const gemmlp_training *training,
                                 const char *plan, const char *where, gemmlp_trainer **out,

@@ -1,7 +1,7 @@
-/* checkpoint.c: fuzzes what opens checkpoints and goes on from them. The input is a header up to the
- * first zero byte, and the tensors' bytes but for the checksum's, which is computed here: a wrong one
- * would hide all that is behind it. Whatever opens is resumed with tiny data, makes a step, and is
- * saved: what was saved must open, and be resumed without a difference. */
+/* checkpoint.c: fuzzes what opens checkpoints and goes on from them. The input is a header up to
+ * the first zero byte, and the tensors' bytes but for the checksum's, which is computed here: a
+ * wrong one would hide all that is behind it. Whatever opens is resumed with tiny data, makes a
+ * step, and is saved: what was saved must open, and be resumed without a difference. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* config.c: fuzzes the reader of --config files, over one option of every kind. Messages are made as
- * the command makes them, but not printed: this file stands for report.c. */
+/* config.c: fuzzes the reader of --config files, over one option of every kind. Messages are made
+ * as the command makes them, but not printed: this file stands for report.c. */
 #include "fuzz.h"
 
 #include <stdarg.h>

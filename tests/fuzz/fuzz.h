@@ -2,7 +2,8 @@
  *
  * Each target is one file with one LLVMFuzzerTestOneInput over a reader as it is. libFuzzer drives
  * it in a build with -Dfuzz=true (campaign.sh), replay.c in the tests. Readers open paths, so the
- * input becomes a file: in a directory of the process's own, in TMPDIR, which should be in memory. */
+ * input becomes a file: in a directory of the process's own, in TMPDIR, which should be in
+ * memory. */
 #ifndef GM_FUZZ_H
 #define GM_FUZZ_H
 

@@ -1,6 +1,6 @@
-/* model.c: fuzzes the readers of safetensors and of the models in them. The input's first two bytes,
- * little-endian, are the length of the header; the file gets them as the eight that it has. What loads
- * is saved and loaded again, and must be the same. */
+/* model.c: fuzzes the readers of safetensors and of the models in them. The input's first two
+ * bytes, little-endian, are the length of the header; the file gets them as the eight that it has.
+ * What loads is saved and loaded again, and must be the same. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* replay.c: runs a fuzz target over files, without a fuzzer: replay TARGET FILE|DIRECTORY… A crash, a
- * broken FUZZ_REQUIRE or a sanitizer's finding ends it, and the file that did it is the one not told
- * as ok. */
+/* replay.c: runs a fuzz target over files, without a fuzzer: replay TARGET FILE|DIRECTORY… A crash,
+ * a broken FUZZ_REQUIRE or a sanitizer's finding ends it, and the file that did it is the one not
+ * told as ok. */
 #include "fuzz.h"
 
 #include <dirent.h>

@@ -12,8 +12,6 @@
 
 #include "linalg/gemm.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* One BLAS in a process: other libraries are tested by giving their name or path. */
 static struct gemm_provider *tested, *reference;
 static bool tested_automatically;

@@ -10,8 +10,6 @@
 
 #include "../bench/reference.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* sigma and sigma' at -1.7, 0 and 0.6 by the textbook formulas in 40-digit arithmetic; at the kinks
  * of relu and leaky_relu sigma' is the one from the left. */
 static const struct {

@@ -13,8 +13,6 @@
 #include "../bench/fields.h"
 #include "../bench/report.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* The start of a record. */
 #define RECORD "{\"suite\": \"gemm\", \"case\": \"a\", \"status\": \"ok\""
 

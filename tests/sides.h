@@ -13,8 +13,6 @@
 #include "nn/network.h"
 #include "train/step.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 enum { MAX_LAYERS = 4, STEPS = 100, EXAMPLES = 29, BATCH = 8, N_IN = 6 };
 
 /* Rounding differs between the two: the order of the sums, fused multiply-adds, other exp and tanh.

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
 /* In [0, 1), a multiple of 2^-24; SplitMix64 (Steele, Lea, Flood 2014). Any seed will do. */
 static inline double random_uniform(uint64_t *state)
 {

@@ -8,8 +8,6 @@
 
 #include "nn/activation.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static double identity(double z)
 {
     return z;

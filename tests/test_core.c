@@ -9,8 +9,6 @@
 #include "core/checked.h"
 #include "core/error.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* ---- errors and names ------------------------------------------------------------------------ */
 
 static void test_status_names(void **state)

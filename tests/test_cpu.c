@@ -15,8 +15,6 @@
 #include "core/portability.h"
 #include "gemmlp.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static void set_or_unset(const char *name, const char *value)
 {
     assert_int_equal(value ? setenv(name, value, 1) : unsetenv(name), 0);

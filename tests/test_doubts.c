@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static const struct bench_machine quiet_machine = {.cpus = 4};
 static const struct bench_activity quiet = {.own_cpus = 2, .other_cpus = 0, .steal = 0};
 

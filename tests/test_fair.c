@@ -9,8 +9,6 @@
 
 #include "fair.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static const double TOLERANCE = 1e-4;
 
 /* The activations are smooth: at a kink, rounding may choose the other side. Batches of 1, of less

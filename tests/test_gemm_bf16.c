@@ -17,8 +17,6 @@
 #include "linalg/gemm.h"
 #include "linalg/planner.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 struct operands {
     struct gemm_problem p;
     gm_bf16 *a, *b;

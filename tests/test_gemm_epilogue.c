@@ -72,7 +72,8 @@ static void check_epilogue(const struct gemm_provider *provider, const struct ge
 }
 
 /* Around the sizes at which the sweep cuts tiles (2048 columns, 4096 elements) and goes
- * parallel. */
+ * parallel: from 8193 elements on, if the product was work for several threads, 2^18
+ * multiplications, or C has more than 65536. */
 static void test_epilogue(void **state)
 {
     (void)state;
@@ -82,17 +83,18 @@ static void test_epilogue(void **state)
         {5, 2047},  {5, 2048}, {5, 2049}, {3, 6145}, {300, 10}, {256, 784}, {784, 30},
         {1025, 3},  {7, 1365}, {9, 1366}, {2048, 4}, {8191, 1}, {1, 8193},  {6, 4096},
     };
+    static const size_t depths[] = {3, 65};
     const int threads = omp_get_max_threads();
     for (size_t i = 0; provider_at(i / 4); i++) {
-        for (size_t s = 0; s < COUNT(shapes); s++) {
-            const size_t pad = s % 3 * 4;
+        for (size_t at = 0; at < COUNT(shapes) * COUNT(depths); at++) {
+            const size_t s = at / COUNT(depths), d = at % COUNT(depths), pad = s % 3 * 4;
             const struct gemm_problem problem = {.precision = i & 1 ? GEMM_F64 : GEMM_F32,
                                                  .transpose_b = true,
                                                  .m = shapes[s][0],
                                                  .n = shapes[s][1],
-                                                 .k = 3,
-                                                 .lda = 3 + pad,
-                                                 .ldb = 4,
+                                                 .k = depths[d],
+                                                 .lda = depths[d] + pad,
+                                                 .ldb = depths[d] + 1,
                                                  .ldc = shapes[s][1] + pad};
             omp_set_num_threads(i & 2 ? 2 : 1);
             if (has_precision(provider_at(i / 4), problem.precision))

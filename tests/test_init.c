@@ -9,8 +9,6 @@
 
 #include "nn/init.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* Variance of the weights for n_in = 301, n_out = 203 (no multiples of the 4 numbers of a random
  * block), fourth moment / variance^2 (normal 3, uniform 9/5), variance of the biases. */
 enum { N_IN = 301, N_OUT = 203, WEIGHTS = N_IN * N_OUT };

@@ -8,8 +8,6 @@
 #include "nn/loss.h"
 #include "nn/network.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static void test_network_defaults(void **state)
 {
     (void)state;

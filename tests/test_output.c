@@ -10,8 +10,6 @@
 #include "../bench/reference.h"
 #include "nn/loss.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* ---- softmax --------------------------------------------------------------------------------- */
 
 static double softmax_row(size_t n, real *z)

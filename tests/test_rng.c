@@ -7,8 +7,6 @@
 
 #include "core/rng.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 /* The three vectors that Random123 publishes for philox4x32-10 (its kat_vectors: zeros, ones,
  * digits of pi). The counter is (index, index | lane, stream, stream | purpose), the key (seed,
  * seed). */

@@ -14,8 +14,6 @@
 #include "machine.h"
 #include "roof.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static void test_peak(void **state)
 {
     (void)state;

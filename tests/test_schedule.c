@@ -7,8 +7,6 @@
 
 #include "train/schedule.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 static struct schedule create(const gemmlp_training *training, double lr, size_t steps_per_epoch)
 {
     struct schedule schedule;

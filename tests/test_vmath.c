@@ -12,8 +12,6 @@
 
 #include "nn/vmath.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 #define LOOPS(name)                                                                                \
     GM_KERNEL static void name##_best(size_t n, const float *x, float *out)                        \
     {                                                                                              \

@@ -3,7 +3,8 @@
 inside training of each run, medians and the ratio.
 
     python3 -m venv peers && peers/bin/pip install torch numpy
-    peers/bin/python bench/peers/mnist.py [--seeds 5] [--precision f32|bf16] [--gemmlp build/gemmlp]
+    peers/bin/python bench/peers/mnist.py [--seeds 5] [--precision f32|bf16] [--same] [--gemmlp build/gemmlp]
+        [--data datasets/mnist]
 
 Both take Adam with a one-cycle schedule. Network, activation, epochs, batch and learning rate of each are the
 quickest that were found for it on a validation split of the training set (--same: PyTorch takes gemmlp's). In
@@ -107,7 +108,7 @@ def compare(options, case, data):
     for seed in range(1, options.seeds + 1):
         ours = train_gemmlp(options, case["gemmlp"], seed)
         theirs = train_pytorch(data, theirs_case, options.precision, seed)
-        print(f"{seed:>6} {ours[0]:>8.2%} {ours[1]:>7.2f} s {theirs[0]:>8.2%} {theirs[1]:>7.2f} s", flush=True)
+        print(f"{seed:>6} {ours[0]:>8.2%} {ours[1]:>7.3f} s {theirs[0]:>8.2%} {theirs[1]:>7.3f} s", flush=True)
         times[0].append(ours[1])
         times[1].append(theirs[1])
     medians = [statistics.median(t) for t in times]

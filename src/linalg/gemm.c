@@ -209,10 +209,10 @@ void gm_gemm_release(struct gemm *gemm)
 
 /* A tile has about this many elements, so that it passes through L1 while the epilogue works, and
  * at most this many columns. Rows come whole where they are shorter. */
-enum { TILE_ELEMENTS = 4096, TILE_COLUMNS = 2048, SERIAL_ELEMENTS = 8192 };
-/* Multiplications. A library makes a smaller product on one thread: C, and what the epilogue has
- * beside it, is in that core's cache and stays there. */
-static const double SERIAL_WORK = 1 << 19;
+enum { TILE_ELEMENTS = 4096, TILE_COLUMNS = 2048, SERIAL_ELEMENTS = 8192, LARGE = 65536 };
+/* Multiplications of a product that OpenBLAS makes on one thread: C, and what the epilogue has
+ * beside it, is in that core's cache and stays there, unless C is large. */
+static const double SERIAL_WORK = 1 << 18;
 
 struct sweep {
     const struct gemm_problem *problem;
@@ -250,7 +250,7 @@ void gm_gemm_sweep(const struct gemm_problem *problem, void *c,
     const size_t across = (n + columns - 1) / columns, down = (m + rows - 1) / rows;
     const size_t size = gm_gemm_output_bytes(problem->precision);
     const struct sweep sweep = {problem, epilogue, c, size, rows, columns, across};
-    const bool parallel =
-        m * n > SERIAL_ELEMENTS && (double)m * (double)n * (double)problem->k > SERIAL_WORK;
+    const double work = (double)m * (double)n * (double)problem->k;
+    const bool parallel = m * n > SERIAL_ELEMENTS && (work > SERIAL_WORK || m * n > LARGE);
     gm_parallel(parallel, across * down, sweep_tiles, &sweep);
 }

@@ -32,6 +32,7 @@ enum {
     PANEL_BYTES = 2 * 2 * 16 * OUTER_DEPTH * sizeof(float), /* of two of the widest panels */
     DOT_ROWS_MAX = 48, /* more rows of A than this pay for transposing panels of B */
     LINE = 64,
+    NEURON_UNIT = 16, /* rows of a gradient, which may be cut anywhere */
     PAGE = 4096,
     REUSE = 8 /* times that something must be read again for packing it to pay */
 };
@@ -88,6 +89,47 @@ static bool collides(size_t ld)
     return ld * sizeof(float) % PAGE == 0;
 }
 
+/* How C is cut: into `down` x `across` rectangles. */
+struct cut {
+    size_t down, across, row_unit, column_unit;
+};
+
+static double circumference(const struct gemm_problem *p, const struct cut *cut)
+{
+    return (double)p->m / (double)cut->down + (double)p->n / (double)cut->across;
+}
+
+/* Of least circumference, for A and B are read along it. */
+static struct cut least_cut(const struct native_plan *plan, const struct gemm_problem *p,
+                            size_t threads)
+{
+    struct cut best = {1, threads, plan->row_unit, plan->column_unit};
+    for (size_t down = 2; down <= threads; down++) {
+        const struct cut cut = {down, threads / down, plan->row_unit, plan->column_unit};
+        if (threads % down == 0 && circumference(p, &cut) < circumference(p, &best))
+            best = cut;
+    }
+    return best;
+}
+
+/* By neurons: columns of C in the forward product (NT) and in the backward product (NN, those of
+ * the layer before), rows in the gradient (TN). A thread then reads in the forward product weights
+ * that it wrote itself in the gradient, and in the gradient deltas that it wrote in the backward
+ * product: they need not come from the cache of another core, nor be called back from there to be
+ * written. Not where neurons are too few, nor where threads are so many that all of them would read
+ * much more. */
+static struct cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
+                          size_t threads)
+{
+    const struct cut least = least_cut(plan, p, threads);
+    const size_t neurons = p->transpose_a ? p->m : p->n, unit = plan->kernels->columns;
+    const struct cut by_neurons = p->transpose_a ? (struct cut){threads, 1, NEURON_UNIT, unit}
+                                                 : (struct cut){1, threads, unit, unit};
+    if (neurons < threads * unit || circumference(p, &by_neurons) > 2 * circumference(p, &least))
+        return least;
+    return by_neurons;
+}
+
 static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p)
 {
     const struct native_kernels *kernels = plan->kernels;
@@ -98,7 +140,9 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     plan->rows =
         part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->row_unit);
     plan->strip = round_up(STRIP, plan->column_unit);
-    const size_t panels = p->n / plan->column_unit, tiles = p->m / plan->row_unit;
+    const struct cut cut = cut_for(plan, p, plan->threads);
+    const size_t panels = p->n / cut.across / plan->column_unit;
+    const size_t tiles = p->m / cut.down / plan->row_unit;
     if (plan->dot) {
         plan->pack_a = collides(p->lda) && plan->rows * plan->depth * sizeof(float) > L1_BYTES;
     } else {
@@ -250,43 +294,6 @@ static struct range share(size_t n, size_t unit, size_t index, size_t parts)
     const size_t units = (n + unit - 1) / unit;
     const struct range range = {units * index / parts * unit, units * (index + 1) / parts * unit};
     return (struct range){at_most(range.first, n), at_most(range.last, n)};
-}
-
-/* How C is cut: into `down` x `across` rectangles. */
-struct cut {
-    size_t down, across, row_unit, column_unit;
-};
-
-/* Of least circumference, for A and B are read along it. */
-static struct cut least_cut(const struct native_plan *plan, const struct gemm_problem *p,
-                            size_t threads)
-{
-    struct cut best = {1, threads, plan->row_unit, plan->column_unit};
-    double least = (double)p->m + (double)p->n * (double)threads;
-    for (size_t down = 1; down <= threads; down++) {
-        const size_t across = threads / down;
-        const double length = (double)p->m / (double)down + (double)p->n / (double)across;
-        if (threads % down == 0 && length < least) {
-            least = length;
-            best.down = down;
-            best.across = across;
-        }
-    }
-    return best;
-}
-
-/* By neurons where there are enough of them: columns of C in the forward product (NT) and in the
- * backward product (NN), rows in the gradient (TN). Each thread then reads weights that it wrote
- * itself: they need not come from the cache of another core, and need not be called back from there
- * to be written. */
-static struct cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
-                          size_t threads)
-{
-    const size_t neurons = p->transpose_a ? p->m : p->n, unit = plan->kernels->columns;
-    if (neurons < threads * unit)
-        return least_cut(plan, p, threads);
-    return p->transpose_a ? (struct cut){threads, 1, unit, unit}
-                          : (struct cut){1, threads, unit, unit};
 }
 
 static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,

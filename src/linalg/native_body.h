@@ -199,12 +199,14 @@ TARGET static void NAME(outer)(const struct native_block *t)
         const bool ahead = t->pack_panel && !transposed && j + 2 * COLUMNS <= t->n;
         if (pack && !packed)
             NAME(pack_panel)(t, j, panel);
-        if (narrow)
+        if (narrow) {
             NAME(outer_narrow)(t, a_tile, panel, j);
-        else
+        } else {
+            const float *b = pack ? panel : t->b + j;
             NAME(outer_panel)
-        (t, t->a, a_tile, pack ? panel : t->b + j, pack ? COLUMNS : t->b_step, t->b + j + COLUMNS,
-         ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
+            (t, t->a, a_tile, b, pack ? COLUMNS : t->b_step, t->b + j + COLUMNS,
+             ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
+        }
         packed = ahead;
         if (ahead) {
             float *swapped = panel;

@@ -34,12 +34,12 @@ struct native_block {
 struct native_kernels {
     const char *name;        /* of the instruction set */
     bool (*supported)(void); /* by this processor; NULL: always */
-    size_t rows, columns;    /* of the outer kernel's tile */
+    size_t rows, columns;    /* of the outer kernel's tile, at most */
     void (*outer)(const struct native_block *block);
     void (*dot)(const struct native_block *block); /* a_step = 1, b_step = 1 */
     /* Copies A and lets the block point to the copy: in the order in which the kernel reads it, so
-     * that no two rows meet in a set of the cache. packed: m rounded up to the tile's rows, times
-     * k. */
+     * that no two rows meet in a set of the cache. packed: at most m rounded up to `rows`,
+     * times k. */
     void (*pack_a)(struct native_block *block, bool dot, float *packed);
 };
 

@@ -168,12 +168,16 @@ const struct activation *activation_find(const char *name)
                : NULL;
 }
 
-static real greatest(size_t n, const real *z)
+/* Takes the greatest from all, and returns it. */
+GM_KERNEL static real shift(size_t n, real *z)
 {
-    real m = z[0];
+    real greatest = z[0];
     for (size_t i = 1; i < n; i++)
-        m = z[i] > m ? z[i] : m;
-    return m;
+        greatest = z[i] > greatest ? z[i] : greatest;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        z[i] -= greatest;
+    return greatest;
 }
 
 GM_KERNEL static void exponentials(size_t n, real *z)
@@ -181,13 +185,15 @@ GM_KERNEL static void exponentials(size_t n, real *z)
     VM_SIMD for (size_t i = 0; i < n; i++) z[i] = vm_exp(z[i]);
 }
 
-static real normalise(size_t n, real *a)
+/* Divides all by their sum, and returns it. */
+GM_KERNEL static real normalise(size_t n, real *a)
 {
     real sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += a[i];
     const real inverse = 1 / sum;
+#pragma omp simd
     for (size_t i = 0; i < n; i++)
         a[i] *= inverse;
     return sum;
@@ -195,12 +201,8 @@ static real normalise(size_t n, real *a)
 
 void softmax_rows(size_t rows, size_t n, real *z, double *log_normaliser)
 {
-    for (size_t row = 0; row < rows; row++) {
-        const real shift = greatest(n, z + row * n);
-        for (size_t j = 0; j < n; j++)
-            z[row * n + j] -= shift;
-        log_normaliser[row] = (double)shift;
-    }
+    for (size_t row = 0; row < rows; row++)
+        log_normaliser[row] = (double)shift(n, z + row * n);
     exponentials(rows * n, z);
     for (size_t row = 0; row < rows; row++)
         log_normaliser[row] += log((double)normalise(n, z + row * n));

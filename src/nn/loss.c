@@ -97,10 +97,13 @@ const struct loss *loss_find(const char *name)
     return gm_find_name("loss", name, loss_name, &index, NULL) == GEMMLP_OK ? &losses[index] : NULL;
 }
 
-/* Rows that are taken together. */
-enum { ROWS = 16 };
+enum {
+    ROWS = 16, /* that are taken together: for few outputs exponentials in whole vectors */
+    ROWS_ELEMENTS = 1024 /* at most, or one row: they stay in L1 */
+};
 
-/* z -> a = softmax(z); C0 = -sum y ln a; delta = a sum(y) - y, and sum(y) = 1 for probabilities. */
+/* a, y and delta (rows x n), cost (rows), rows <= ROWS. z -> a = softmax(z); C0 = -sum y ln a;
+ * delta = a sum(y) - y, and sum(y) = 1 for probabilities. */
 static void softmax_cross_entropy(size_t rows, size_t n, real *a, const real *y, real keep,
                                   real floor, double *cost, real *delta)
 {
@@ -116,8 +119,9 @@ static void softmax_cross_entropy(size_t rows, size_t n, real *a, const real *y,
     softmax_rows(rows, n, a, log_normaliser);
     for (size_t row = 0; row < rows; row++) {
         cost[row] += total[row] * log_normaliser[row];
-        for (size_t i = row * n; delta && i < (row + 1) * n; i++)
-            delta[i] = a[i] * (real)total[row] - smoothed(y[i], keep, floor);
+        if (delta)
+            for (size_t i = row * n; i < (row + 1) * n; i++)
+                delta[i] = a[i] * (real)total[row] - smoothed(y[i], keep, floor);
     }
 }
 
@@ -170,19 +174,14 @@ static void scale_row(size_t n, real *x, real factor)
         x[j] *= factor;
 }
 
-static void softmax_row(size_t n, real *z)
-{
-    double log_normaliser;
-    softmax_rows(1, n, z, &log_normaliser);
-}
-
 static double cost_from_a(const struct output *o, real *a, const real *y, real keep, real floor,
                           size_t offset)
 {
     const size_t n = o->n;
     real *delta = o->delta ? o->delta + offset : NULL;
+    double log_normaliser;
     if (o->activation->output_only)
-        softmax_row(n, a);
+        softmax_rows(1, n, a, &log_normaliser);
     double cost = o->loss->from_a(n, a, y, keep, floor, delta);
     if (o->loss->mean)
         cost /= (double)n;
@@ -197,18 +196,20 @@ static double cost_from_a(const struct output *o, real *a, const real *y, real k
     return cost;
 }
 
-/* sigma at the output, where the forward pass has left z. */
-static void activate(const struct output *o, real *z)
+/* sigma at the output, rows <= ROWS, where the forward pass has left z. */
+static void activate(const struct output *o, size_t rows, real *z)
 {
     static const struct {
         real zero[BLOCK];
     } no_bias;
+    const size_t all = rows * o->n;
+    double log_normaliser[ROWS];
     if (o->activation->output_only) {
-        softmax_row(o->n, z);
+        softmax_rows(rows, o->n, z, log_normaliser);
         return;
     }
-    for (size_t j = 0; j < o->n; j += BLOCK)
-        o->activation->forward(o->n - j < BLOCK ? o->n - j : BLOCK, no_bias.zero, z + j, z + j);
+    for (size_t i = 0; i < all; i += BLOCK)
+        o->activation->forward(all - i < BLOCK ? all - i : BLOCK, no_bias.zero, z + i, z + i);
 }
 
 static double row_weight(const struct output *o, const real *y)
@@ -232,11 +233,12 @@ static void cost_of_rows(const struct output *o, size_t first, size_t rows, doub
         softmax_cross_entropy(rows, n, a, y, keep, floor, cost, delta);
         return;
     }
-    for (size_t row = 0; row < rows; row++, a += n, y += n) {
-        if (o->loss->sigmoid_or_softmax)
-            cost[row] = sigmoid_cross_entropy(n, a, y, keep, floor, delta ? delta + row * n : NULL);
-        else
-            cost[row] = cost_from_a(o, a, y, keep, floor, (first + row) * n);
+    for (size_t row = 0; row < rows; row++) {
+        const size_t at = row * n;
+        cost[row] =
+            o->loss->sigmoid_or_softmax
+                ? sigmoid_cross_entropy(n, a + at, y + at, keep, floor, delta ? delta + at : NULL)
+                : cost_from_a(o, a + at, y + at, keep, floor, first * n + at);
     }
 }
 
@@ -252,22 +254,34 @@ static void finish_row(const struct output *o, size_t row, double cost)
         real_to_bf16(n, delta, o->delta16 + row * n);
 }
 
-static void output_rows(const void *output, size_t first, size_t last)
+static size_t rows_together(const struct output *o)
+{
+    const size_t fit = ROWS_ELEMENTS / o->n;
+    return fit < 1 ? 1 : fit < ROWS ? fit : ROWS;
+}
+
+/* Blocks of rows; where they lie does not depend on the number of threads. */
+static void output_blocks(const void *output, size_t first, size_t last)
 {
     const struct output *o = output;
-    for (size_t row = first; !o->cost && row < last; row++)
-        if (output_takes_z(o->loss, o->activation))
-            activate(o, o->a + row * o->n);
-    for (size_t row = first; o->cost && row < last; row += ROWS) {
-        const size_t rows = last - row < ROWS ? last - row : ROWS;
+    const size_t together = rows_together(o);
+    for (size_t block = first; block < last; block++) {
+        const size_t row = block * together, left = o->rows - row;
+        const size_t rows = left < together ? left : together;
         double cost[ROWS];
+        if (!o->cost) {
+            if (output_takes_z(o->loss, o->activation))
+                activate(o, rows, o->a + row * o->n);
+            continue;
+        }
         cost_of_rows(o, row, rows, cost);
         for (size_t i = 0; i < rows; i++)
             finish_row(o, row + i, cost[i]);
     }
 }
 
-void output_cost(const struct output *output)
+void output_cost(const struct output *o)
 {
-    gm_parallel(output->rows * output->n > 2048, output->rows, output_rows, output);
+    const size_t together = rows_together(o);
+    gm_parallel(o->rows * o->n > 2048, (o->rows + together - 1) / together, output_blocks, o);
 }

@@ -72,13 +72,14 @@ const char *optimizer_name(size_t index);
 gemmlp_status optimizer_find(const char *name, const struct optimizer_rule **out,
                              gemmlp_error *error);
 
-/* g + l2 w + l1 sign(w). The sign costs a fifth of Adam: the compiler makes a loop without it,
- * too. */
+/* g + l2 w + l1 sign(w). The sign costs a fifth of Adam: where l1 is 0, the compiler's second loop
+ * leaves it out. */
 GM_INLINE real optimizer_penalised(const struct update *u, real g, real w)
 {
     const real penalty = u->l1 != 0 ? u->l1 * (real)((w > 0) - (w < 0)) : 0;
     return g + u->l2 * w + penalty;
 }
+
 /* How the update of these settings is made. */
 enum fold optimizer_fold(const struct optimizer_rule *rule, const gemmlp_training *training);
 

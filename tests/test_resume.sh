@@ -16,9 +16,10 @@ job="train --data few --hidden 32 --epochs $epochs --batch 16 --valid 0.2 --thre
 # A process that is there long enough to get signals: a step takes about a tenth of a second.
 slow="train --data few --hidden 400 --epochs 1000 --batch 200 --threads 1 --provider reference"
 
-# background ARGUMENTS…: starts gemmlp, and waits until it trains.
+# background ARGUMENTS…: starts gemmlp, and waits until it trains. SIGHUP is not ignored, though this test were
+# started by nohup.
 background() {
-    "$gemmlp" "$@" >out 2>err </dev/null &
+    env --default-signal=HUP "$gemmlp" "$@" >out 2>err </dev/null &
     pid=$!
     waited=0
     while ! grep -q 'parameters' err && kill -0 $pid 2>/dev/null && [ $((waited += 1)) -lt 200 ]; do

@@ -39,6 +39,11 @@ enum {
 /* Below this a second thread takes longer to wake than it saves. */
 static const double SERIAL_FLOP = 5e5;
 
+/* How C is cut: into `down` x `across` rectangles. */
+struct cut {
+    size_t down, across, row_unit, column_unit;
+};
+
 struct native_plan {
     void *bf16; /* of gemm_native_bf16.c: then nothing below; else NULL */
     const struct native_kernels *kernels;
@@ -49,7 +54,8 @@ struct native_plan {
     size_t strip;                 /* columns that are computed before the epilogue */
     size_t row_unit, column_unit; /* of the kernel's tiles: where C may be cut */
     size_t threads;               /* that there is scratch for */
-    size_t scratch_bytes;         /* of each */
+    struct cut cut;               /* for so many */
+    size_t scratch_bytes;         /* of each thread */
     unsigned char *scratch;       /* panels of B, then the packed block of A */
 };
 
@@ -88,11 +94,6 @@ static bool collides(size_t ld)
 {
     return ld * sizeof(float) % PAGE == 0;
 }
-
-/* How C is cut: into `down` x `across` rectangles. */
-struct cut {
-    size_t down, across, row_unit, column_unit;
-};
 
 static double circumference(const struct gemm_problem *p, const struct cut *cut)
 {
@@ -140,9 +141,9 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     plan->rows =
         part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->row_unit);
     plan->strip = round_up(STRIP, plan->column_unit);
-    const struct cut cut = cut_for(plan, p, plan->threads);
-    const size_t panels = p->n / cut.across / plan->column_unit;
-    const size_t tiles = p->m / cut.down / plan->row_unit;
+    plan->cut = cut_for(plan, p, plan->threads);
+    const size_t panels = p->n / plan->cut.across / plan->column_unit;
+    const size_t tiles = p->m / plan->cut.down / plan->row_unit;
     if (plan->dot) {
         plan->pack_a = collides(p->lda) && plan->rows * plan->depth * sizeof(float) > L1_BYTES;
     } else {
@@ -316,7 +317,7 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
     {
         /* As many as there are may be fewer than were asked for. */
         const size_t team = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
-        const struct cut cut = cut_for(plan, p, team);
+        const struct cut cut = team == plan->threads ? plan->cut : cut_for(plan, p, team);
         const struct range rows = share(p->m, cut.row_unit, thread / cut.across, cut.down);
         const struct range columns = share(p->n, cut.column_unit, thread % cut.across, cut.across);
         multiply_rectangle(&call, rows, columns, plan->scratch + thread * plan->scratch_bytes);

@@ -23,18 +23,34 @@ typedef int32_t NAME(bits)
 
 /* ---- outer ---- */
 
+/* Rows of a matrix, `step` apart, of which COLUMNS elements will be wanted soon. */
+struct NAME(fetch) {
+    const float *from;
+    size_t step, count; /* count > 0 */
+};
+
+/* Row p of C, then of what the next tiles want, two lines at each step of k: a processor can wait
+ * for some 20 lines at once, and a burst of more would have it wait with its multipliers idle. */
+INLINE void NAME(fetch_row)(size_t p, size_t rows, const float *c, size_t ldc,
+                            const struct NAME(fetch) * next)
+{
+    const size_t row = p - rows < next->count ? p - rows : next->count - 1;
+    const float *from = p < rows ? c + p * ldc : next->from + row * next->step;
+    GM_PREFETCH(from);
+    if (LANES == 16) /* 128 bytes, which are in three lines unless they begin with one */
+        GM_PREFETCH(from + 16);
+    GM_PREFETCH(from + COLUMNS - 1);
+}
+
 /* One tile; rows is known when this is compiled, and one of a_row and a_step, so that all sums are
  * in registers. */
 INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row, size_t a_step,
                              const float *b, size_t b_step, float alpha, float beta, float *c,
-                             size_t ldc)
+                             size_t ldc, const struct NAME(fetch) * next)
 {
     VECTOR sum[ROWS][2];
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < rows; i++)
         sum[i][0] = sum[i][1] = (VECTOR){0};
-        GM_PREFETCH(c + i * ldc); /* wanted after the sums */
-        GM_PREFETCH(c + i * ldc + COLUMNS - 1);
-    }
     for (size_t p = 0; p < k; p++) {
         const VECTOR b0 = LOAD(b), b1 = LOAD(b + LANES);
 #pragma GCC unroll 16
@@ -44,6 +60,7 @@ INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row
         }
         if (a_row == 1)
             GM_PREFETCH(a + 32 * a_step);
+        NAME(fetch_row)(p, rows, c, ldc, next);
         a += a_step;
         b += b_step;
     }
@@ -58,14 +75,15 @@ INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row
 #define OUTER_CASE(n)                                                                              \
     case n:                                                                                        \
         if (a_row == 1)                                                                            \
-            NAME(outer_tile)(n, k, a, 1, a_step, b, b_step, alpha, beta, c, ldc);                  \
+            NAME(outer_tile)(n, k, a, 1, a_step, b, b_step, alpha, beta, c, ldc, next);            \
         else                                                                                       \
-            NAME(outer_tile)(n, k, a, a_row, 1, b, b_step, alpha, beta, c, ldc);                   \
+            NAME(outer_tile)(n, k, a, a_row, 1, b, b_step, alpha, beta, c, ldc, next);             \
         break;
 
 TARGET static void NAME(outer_rows)(size_t rows, size_t k, const float *a, size_t a_row,
                                     size_t a_step, const float *b, size_t b_step, float alpha,
-                                    float beta, float *c, size_t ldc)
+                                    float beta, float *c, size_t ldc,
+                                    const struct NAME(fetch) * next)
 {
     switch (rows) {
         OUTER_CASE(1)
@@ -95,43 +113,8 @@ INLINE size_t NAME(tile_rows)(size_t m)
     return (m + tiles - 1) / tiles;
 }
 
-/* Rows first … last - 1 of a panel of B of full width, to the same place in `packed`. */
-INLINE void NAME(copy_rows)(const float *b, size_t b_step, size_t first, size_t last, float *packed)
-{
-    for (size_t p = first; p < last; p++) {
-        VECTOR *to = (VECTOR *)(packed + p * COLUMNS);
-        to[0] = LOAD(b + p * b_step);
-        to[1] = LOAD(b + p * b_step + LANES);
-    }
-}
-
-/* All rows of a panel of B that has its full width; a_tile: from one tile of rows of A to the next.
- * Meanwhile the panel `next` is packed into `packed` (NULL: none), a few rows after each tile, for
- * its rows are too far apart for the processor to foresee, and so many at once would push one
- * another out of a cache; each is fetched a tile ahead. */
-TARGET static void NAME(outer_panel)(const struct native_block *t, const float *a, size_t a_tile,
-                                     const float *b, size_t b_step, const float *next,
-                                     float *packed, float alpha, float beta, float *c, size_t ldc)
-{
-    const size_t tile = NAME(tile_rows)(t->m), lines = packed ? t->k * tile / t->m + 1 : 0;
-    size_t p = 0;
-    for (size_t i = 0; i < t->m; i += tile, a += a_tile, c += tile * ldc) {
-        const size_t rows = t->m - i < tile ? t->m - i : tile;
-        const size_t end = p + lines < t->k ? p + lines : t->k;
-        if (packed) {
-            NAME(copy_rows)(next, t->b_step, p, end, packed);
-            for (p = end; p < end + lines && p < t->k; p++)
-                GM_PREFETCH(next + p * t->b_step);
-            p = end;
-        }
-        NAME(outer_rows)(rows, t->k, a, t->a_row, t->a_step, b, b_step, alpha, beta, c, ldc);
-    }
-    if (packed)
-        NAME(copy_rows)(next, t->b_step, p, t->k, packed);
-}
-
-/* Four rows of four elements, `step` apart, become columns, COLUMNS apart. */
-INLINE void NAME(transpose)(const float *from, size_t step, float *to)
+/* Four rows of four elements, `step` apart, become columns, to_step apart. */
+INLINE void NAME(transpose)(const float *from, size_t step, float *to, size_t to_step)
 {
     const FOUR a = *(const FOUR *)from, b = *(const FOUR *)(from + step);
     const FOUR c = *(const FOUR *)(from + 2 * step), d = *(const FOUR *)(from + 3 * step);
@@ -140,9 +123,74 @@ INLINE void NAME(transpose)(const float *from, size_t step, float *to)
     const FOUR cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
     const FOUR cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
     FOUR_AT(to) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-    FOUR_AT(to + COLUMNS) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-    FOUR_AT(to + 2 * COLUMNS) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-    FOUR_AT(to + 3 * COLUMNS) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+    FOUR_AT(to + to_step) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    FOUR_AT(to + 2 * to_step) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    FOUR_AT(to + 3 * to_step) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* A matrix of rows x columns, rows `step` apart, becomes its transpose, rows to_step apart. A line
+ * of each row at a time, for rows can be so far apart that few of them stay in L1. */
+INLINE void NAME(transpose_all)(size_t rows, size_t columns, const float *from, size_t step,
+                                float *to, size_t to_step)
+{
+    enum { FLOATS = 16 };
+    for (size_t line = 0; line < columns; line += FLOATS) {
+        const size_t end = columns - line < FLOATS ? columns : line + FLOATS;
+        for (size_t i = 0; i < rows; i += 4) {
+            const float *row = from + i * step;
+            size_t j = line;
+            for (; i + 4 <= rows && j + 4 <= end; j += 4)
+                NAME(transpose)(row + j, step, to + j * to_step + i, to_step);
+            for (; j < end; j++)
+                for (size_t r = i; r < rows && r < i + 4; r++)
+                    to[j * to_step + r] = from[r * step + j];
+        }
+    }
+}
+
+/* A panel of B of full width, from b on: its rows first … last - 1 to packed (k x COLUMNS). */
+INLINE void NAME(pack_rows)(const struct native_block *t, const float *b, size_t first, size_t last,
+                            float *packed)
+{
+    if (t->b_column != 1) {
+        NAME(transpose_all)
+        (COLUMNS, last - first, b + first, t->b_column, packed + first * COLUMNS, COLUMNS);
+        return;
+    }
+    for (size_t p = first; p < last; p++) {
+        VECTOR *to = (VECTOR *)(packed + p * COLUMNS);
+        to[0] = LOAD(b + p * t->b_step);
+        to[1] = LOAD(b + p * t->b_step + LANES);
+    }
+}
+
+/* All rows of a panel of B that has its full width; a_tile: from one tile of rows of A to the next.
+ * Meanwhile the panel `next` is packed into `packed` (NULL: none), a few rows after each tile, for
+ * its elements are too far apart for the processor to foresee, and so many at once would push one
+ * another out of a cache; they are fetched during the tile before. */
+TARGET static void NAME(outer_panel)(const struct native_block *t, const float *a, size_t a_tile,
+                                     const float *b, size_t b_step, const float *next,
+                                     float *packed, float alpha, float beta, float *c, size_t ldc)
+{
+    const size_t tile = NAME(tile_rows)(t->m);
+    const bool transposed = t->b_column != 1;
+    size_t share = t->k * tile / t->m + 1, p = 0; /* rows of `next` for each tile */
+    if (transposed)
+        share = (share + COLUMNS - 1) / COLUMNS * COLUMNS; /* whole lines */
+    for (size_t i = 0; i < t->m; i += tile, a += a_tile, c += tile * ldc) {
+        const size_t rows = t->m - i < tile ? t->m - i : tile;
+        const size_t end = p + share < t->k ? p + share : t->k;
+        struct NAME(fetch) fetch = {c, 0, 1};
+        if (packed && p < end)
+            fetch = transposed ? (struct NAME(fetch)){next + p, t->b_column, COLUMNS}
+                               : (struct NAME(fetch)){next + p * t->b_step, t->b_step, end - p};
+        NAME(outer_rows)
+        (rows, t->k, a, t->a_row, t->a_step, b, b_step, alpha, beta, c, ldc, &fetch);
+        if (packed) {
+            NAME(pack_rows)(t, next, p, end, packed);
+            p = end;
+        }
+    }
 }
 
 /* packed (k x COLUMNS) <- columns j … of B, the missing ones 0. */
@@ -150,18 +198,11 @@ TARGET static void NAME(pack_panel)(const struct native_block *t, size_t j, floa
 {
     const size_t columns = t->n - j < COLUMNS ? t->n - j : COLUMNS;
     const float *b = t->b + j * t->b_column;
-    size_t p = 0;
-    if (columns == COLUMNS && t->b_column == 1) {
-        NAME(copy_rows)(b, t->b_step, 0, t->k, packed);
+    if (columns == COLUMNS) {
+        NAME(pack_rows)(t, b, 0, t->k, packed);
         return;
     }
-    if (columns == COLUMNS && t->b_step == 1) {
-        for (; p + 4 <= t->k; p += 4)
-#pragma GCC unroll 8
-            for (size_t l = 0; l < COLUMNS; l += 4)
-                NAME(transpose)(b + l * t->b_column + p, t->b_column, packed + p * COLUMNS + l);
-    }
-    for (; p < t->k; p++)
+    for (size_t p = 0; p < t->k; p++)
         for (size_t l = 0; l < COLUMNS; l++)
             packed[p * COLUMNS + l] = l < columns ? b[p * t->b_step + l * t->b_column] : 0;
 }
@@ -196,7 +237,7 @@ TARGET static void NAME(outer)(const struct native_block *t)
     for (size_t j = 0; j < t->n; j += COLUMNS) {
         const bool narrow = t->n - j < COLUMNS;
         const bool pack = narrow || transposed || t->pack_panel;
-        const bool ahead = t->pack_panel && !transposed && j + 2 * COLUMNS <= t->n;
+        const bool ahead = (t->pack_panel || transposed) && j + 2 * COLUMNS <= t->n;
         if (pack && !packed)
             NAME(pack_panel)(t, j, panel);
         if (narrow) {
@@ -204,7 +245,7 @@ TARGET static void NAME(outer)(const struct native_block *t)
         } else {
             const float *b = pack ? panel : t->b + j;
             NAME(outer_panel)
-            (t, t->a, a_tile, b, pack ? COLUMNS : t->b_step, t->b + j + COLUMNS,
+            (t, t->a, a_tile, b, pack ? COLUMNS : t->b_step, t->b + (j + COLUMNS) * t->b_column,
              ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
         }
         packed = ahead;
@@ -216,19 +257,37 @@ TARGET static void NAME(outer)(const struct native_block *t)
     }
 }
 
+/* Columns of A that lie together: a step of k of some tiles at a time, so that whole lines are read,
+ * and not again for the next tile. */
+INLINE void NAME(copy_tiles)(const struct native_block *t, size_t tile, float *packed)
+{
+    enum { TILES = 8 };
+    for (size_t first = 0; first < t->m; first += TILES * tile)
+        for (size_t p = 0; p < t->k; p++)
+            for (size_t i = first; i < t->m && i < first + TILES * tile; i += tile) {
+                const float *from = t->a + i + p * t->a_step;
+                const size_t rows = t->m - i < tile ? t->m - i : tile;
+                float *to = packed + i * t->k + p * tile;
+                size_t r = 0;
+                GM_PREFETCH(from + 4 * t->a_step);
+                for (; r + 4 <= rows; r += 4)
+                    FOUR_AT(to + r) = *(const FOUR *)(from + r);
+                for (; r < rows; r++)
+                    to[r] = from[r];
+            }
+}
+
 TARGET static void NAME(pack_a)(struct native_block *t, bool dot, float *packed)
 {
     const size_t tile = NAME(tile_rows)(t->m);
-    float *to = packed;
-    for (size_t i = 0; dot && i < t->m; i++, to += t->k)
-        memcpy(to, t->a + i * t->a_row, t->k * sizeof *to);
-    for (size_t i = 0; !dot && i < t->m; i += tile) {
-        const float *a = t->a + i * t->a_row;
-        const size_t rows = t->m - i < tile ? t->m - i : tile;
-        for (size_t p = 0; p < t->k; p++, to += tile)
-            for (size_t r = 0; r < rows; r++)
-                to[r] = a[r * t->a_row + p * t->a_step];
-    }
+    if (!dot && t->a_row == 1)
+        NAME(copy_tiles)(t, tile, packed);
+    for (size_t i = 0; !dot && t->a_row != 1 && i < t->m; i += tile)
+        NAME(transpose_all)
+    (t->m - i < tile ? t->m - i : tile, t->k, t->a + i * t->a_row, t->a_row, packed + i * t->k,
+     tile);
+    for (size_t i = 0; dot && i < t->m; i++)
+        memcpy(packed + i * t->k, t->a + i * t->a_row, t->k * sizeof *packed);
     t->a = packed;
     t->a_row = dot ? t->k : 1;
     t->a_step = dot ? 1 : tile;

@@ -42,6 +42,16 @@ GM_INLINE TARGET void store_rows(const struct bf16_tile *t, const int rows, cons
     }
 }
 
+/* A row of C, which is wanted after the sums, and a line of what is wanted later. */
+GM_INLINE TARGET void fetch_row(const struct bf16_tile *t, size_t p)
+{
+    const float *c = t->c + (p < t->rows ? p : t->rows - 1) * t->ldc;
+    GM_PREFETCH(c);
+    GM_PREFETCH(c + LANES);
+    GM_PREFETCH(c + BF16_COLUMNS - 1);
+    GM_PREFETCH_L2(t->fetch + (p < t->fetched ? p : t->fetched) * t->fetch_step);
+}
+
 /* `rows` is a constant where this is called: sums stay in registers. */
 GM_INLINE TARGET void multiply_rows(const struct bf16_tile *t, const int rows)
 {
@@ -49,10 +59,6 @@ GM_INLINE TARGET void multiply_rows(const struct bf16_tile *t, const int rows)
     _Pragma("GCC unroll 14") for (int i = 0; i < rows; i++)
     {
         sums[i][0] = sums[i][1] = _mm512_setzero_ps();
-        /* It comes from memory while the product is made. */
-        GM_PREFETCH(t->c + (size_t)i * t->ldc);
-        GM_PREFETCH(t->c + (size_t)i * t->ldc + LANES);
-        GM_PREFETCH(t->c + (size_t)i * t->ldc + BF16_COLUMNS - 1);
     }
     const bf16_pair *a = t->a, *b = t->b;
     for (size_t p = 0; p < t->pairs; p++, a += BF16_ROWS, b += BF16_COLUMNS) {
@@ -64,6 +70,7 @@ GM_INLINE TARGET void multiply_rows(const struct bf16_tile *t, const int rows)
             sums[i][0] = _mm512_dpbf16_ps(sums[i][0], x, b0);
             sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x, b1);
         }
+        fetch_row(t, p);
     }
     const __m512 alpha = _mm512_set1_ps(t->alpha), beta = _mm512_set1_ps(t->beta);
     if (t->columns == BF16_COLUMNS && t->beta == 0)

@@ -18,13 +18,16 @@ enum { BF16_ROWS = 14, BF16_COLUMNS = 32 };
 typedef uint32_t bf16_pair; /* the lower half belongs to the lower k */
 
 /* One tile of A times one panel of B, into C (rows x columns) = alpha A B + beta C; beta = 0: C is
- * not read. */
+ * not read. Meanwhile `fetched` lines, from `fetch` on and fetch_step elements apart, are brought
+ * into L2: one in each step of k, for a burst would have the multipliers wait. */
 struct bf16_tile {
     size_t pairs;
     const bf16_pair *a, *b;
     float alpha, beta;
     float *c;
     size_t ldc, rows, columns;
+    const gm_bf16 *fetch; /* any address that may be fetched where fetched = 0 */
+    size_t fetch_step, fetched;
 };
 
 struct bf16_kernels {

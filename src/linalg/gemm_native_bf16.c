@@ -164,17 +164,25 @@ static void pack_piece(const struct call *call, const struct piece *at, bf16_pai
                       at_most(at->columns - j, BF16_COLUMNS), at->depth, BF16_COLUMNS, out);
 }
 
-/* Share `part` of `parts` of a piece on its way to L2 while the one before it is multiplied. */
-static void prefetch_piece(const struct call *call, const struct piece *at, size_t part,
-                           size_t parts)
+/* What product `index` of `count` fetches of the piece that is packed after them: some rows of one
+ * of its columns of lines. */
+static void fetch_of(const struct call *call, const struct piece *at, size_t index, size_t count,
+                     struct bf16_tile *tile)
 {
     const struct gemm_problem *p = call->problem;
     const bool t = p->transpose_b;
     const gm_bf16 *b = call->b + (t ? at->column * p->ldb + at->l : at->l * p->ldb + at->column);
     const size_t rows = t ? at->columns : at->depth, width = t ? at->depth : at->columns;
-    for (size_t i = rows * part / parts; i < rows * (part + 1) / parts; i++)
-        for (size_t j = 0; j < width; j += LINE / sizeof *b)
-            GM_PREFETCH_L2(b + i * p->ldb + j);
+    const size_t line = LINE / sizeof *b, lines = divide_up(width, line);
+    const size_t parts = count < lines ? 1 : count / lines, part = index / lines;
+    tile->fetch = b;
+    tile->fetch_step = p->ldb;
+    tile->fetched = 0;
+    if (part < parts) {
+        const size_t first = rows * part / parts;
+        tile->fetch = b + first * p->ldb + index % lines * line;
+        tile->fetched = rows * (part + 1) / parts - first - 1;
+    }
 }
 
 /* ---- blocks of C ---- */
@@ -204,20 +212,23 @@ static void multiply_piece(const struct call *call, const struct gemm_tile *bloc
     struct bf16_tile tile = {.pairs = pairs,
                              .alpha = call->alpha,
                              .beta = piece->l == 0 ? call->beta : 1,
-                             .ldc = block->ldc};
+                             .ldc = block->ldc,
+                             .fetch = call->b};
+    const size_t panels = divide_up(block->columns, BF16_COLUMNS);
     pack_piece(call, piece, strip);
     for (size_t i = 0; i < tiles; i++) {
         const size_t row = i * BF16_ROWS;
         tile.a = tile_of(plan, block->row / BF16_ROWS + i) + piece->l / 2 * BF16_ROWS;
         tile.rows = at_most(block->rows - row, BF16_ROWS);
-        for (size_t j = 0; j < block->columns; j += BF16_COLUMNS) {
+        for (size_t panel = 0; panel < panels; panel++) {
+            const size_t j = panel * BF16_COLUMNS;
             tile.b = strip + j * pairs;
             tile.c = (float *)block->c + row * block->ldc + j;
             tile.columns = at_most(block->columns - j, BF16_COLUMNS);
+            if (next)
+                fetch_of(call, next, i * panels + panel, tiles * panels, &tile);
             plan->kernels->multiply(&tile);
         }
-        if (next)
-            prefetch_piece(call, next, i, tiles);
     }
 }
 

@@ -21,6 +21,7 @@
 #include "core/checked.h"
 #include "linalg/gemm.h"
 #include "linalg/gemm_native_bf16.h"
+#include "linalg/native_cut.h"
 #include "linalg/native_kernels.h"
 
 enum {
@@ -39,24 +40,19 @@ enum {
 /* Below this a second thread takes longer to wake than it saves. */
 static const double SERIAL_FLOP = 5e5;
 
-/* How C is cut: into `down` x `across` rectangles. */
-struct cut {
-    size_t down, across, row_unit, column_unit;
-};
-
 struct native_plan {
     void *bf16; /* of gemm_native_bf16.c: then nothing below; else NULL */
     const struct native_kernels *kernels;
     bool dot; /* of rows of A and rows of B, else outer */
     bool pack_a, pack_panel;
-    size_t depth;                 /* of a block of k */
-    size_t rows;                  /* of a block of A */
-    size_t strip;                 /* columns that are computed before the epilogue */
-    size_t row_unit, column_unit; /* of the kernel's tiles: where C may be cut */
-    size_t threads;               /* that there is scratch for */
-    struct cut cut;               /* for so many */
-    size_t scratch_bytes;         /* of each thread */
-    unsigned char *scratch;       /* panels of B, then the packed block of A */
+    size_t depth;            /* of a block of k */
+    size_t rows;             /* of a block of A */
+    size_t strip;            /* columns that are computed before the epilogue */
+    struct native_unit unit; /* of the kernel's tiles: where C may be cut */
+    size_t threads;          /* that there is scratch for */
+    struct native_cut cut;   /* for so many */
+    size_t scratch_bytes;    /* of each thread */
+    unsigned char *scratch;  /* panels of B, then the packed block of A */
 };
 
 /* ---- the plan ---- */
@@ -95,55 +91,26 @@ static bool collides(size_t ld)
     return ld * sizeof(float) % PAGE == 0;
 }
 
-static double circumference(const struct gemm_problem *p, const struct cut *cut)
+static struct native_cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
+                                 size_t threads)
 {
-    return (double)p->m / (double)cut->down + (double)p->n / (double)cut->across;
-}
-
-/* Of least circumference, for A and B are read along it. */
-static struct cut least_cut(const struct native_plan *plan, const struct gemm_problem *p,
-                            size_t threads)
-{
-    struct cut best = {1, threads, plan->row_unit, plan->column_unit};
-    for (size_t down = 2; down <= threads; down++) {
-        const struct cut cut = {down, threads / down, plan->row_unit, plan->column_unit};
-        if (threads % down == 0 && circumference(p, &cut) < circumference(p, &best))
-            best = cut;
-    }
-    return best;
-}
-
-/* By neurons: columns of C in the forward product (NT) and in the backward product (NN, those of
- * the layer before), rows in the gradient (TN). A thread then reads in the forward product weights
- * that it wrote itself in the gradient, and in the gradient deltas that it wrote in the backward
- * product: they need not come from the cache of another core, nor be called back from there to be
- * written. Not where neurons are too few, nor where threads are so many that all of them would read
- * much more. */
-static struct cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
-                          size_t threads)
-{
-    const struct cut least = least_cut(plan, p, threads);
-    const size_t neurons = p->transpose_a ? p->m : p->n, unit = plan->kernels->columns;
-    const struct cut by_neurons = p->transpose_a ? (struct cut){threads, 1, NEURON_UNIT, unit}
-                                                 : (struct cut){1, threads, unit, unit};
-    if (neurons < threads * unit || circumference(p, &by_neurons) > 2 * circumference(p, &least))
-        return least;
-    return by_neurons;
+    const struct native_unit neurons = {NEURON_UNIT, plan->kernels->columns};
+    return gm_native_cut(p, threads, plan->unit, neurons);
 }
 
 static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p)
 {
     const struct native_kernels *kernels = plan->kernels;
     plan->dot = p->transpose_b && !p->transpose_a && p->m < DOT_ROWS_MAX;
-    plan->row_unit = plan->dot ? 4 : kernels->rows;
-    plan->column_unit = plan->dot ? 3 : kernels->columns;
+    plan->unit.rows = plan->dot ? 4 : kernels->rows;
+    plan->unit.columns = plan->dot ? 3 : kernels->columns;
     plan->depth = part(p->k, plan->dot ? DOT_DEPTH : OUTER_DEPTH, LINE / sizeof(float));
     plan->rows =
-        part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->row_unit);
-    plan->strip = round_up(STRIP, plan->column_unit);
+        part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->unit.rows);
+    plan->strip = round_up(STRIP, plan->unit.columns);
     plan->cut = cut_for(plan, p, plan->threads);
-    const size_t panels = p->n / plan->cut.across / plan->column_unit;
-    const size_t tiles = p->m / plan->cut.down / plan->row_unit;
+    const size_t panels = p->n / plan->cut.across / plan->unit.columns;
+    const size_t tiles = p->m / plan->cut.down / plan->unit.rows;
     if (plan->dot) {
         plan->pack_a = collides(p->lda) && plan->rows * plan->depth * sizeof(float) > L1_BYTES;
     } else {
@@ -224,14 +191,9 @@ struct call {
     const struct gemm_epilogue *epilogue;
 };
 
-/* first <= i < last */
-struct range {
-    size_t first, last;
-};
-
 /* A block of rows over a block of k, all columns of the range; `last`: nothing is added later. */
-static void multiply_block(const struct call *call, struct native_block *block, struct range rows,
-                           struct range columns, bool last)
+static void multiply_block(const struct call *call, struct native_block *block,
+                           struct native_range rows, struct native_range columns, bool last)
 {
     const struct native_plan *plan = call->gemm->plan;
     const struct gemm_problem *p = &call->gemm->problem;
@@ -256,8 +218,8 @@ static void multiply_block(const struct call *call, struct native_block *block, 
     }
 }
 
-static void multiply_rectangle(const struct call *call, struct range rows, struct range columns,
-                               unsigned char *scratch)
+static void multiply_rectangle(const struct call *call, struct native_range rows,
+                               struct native_range columns, unsigned char *scratch)
 {
     const struct native_plan *plan = call->gemm->plan;
     const struct gemm_problem *p = &call->gemm->problem;
@@ -265,7 +227,7 @@ static void multiply_rectangle(const struct call *call, struct range rows, struc
     const size_t b_step = p->transpose_b ? 1 : p->ldb, b_column = p->transpose_b ? p->ldb : 1;
     float *packed = (float *)(void *)(scratch + PANEL_BYTES);
     for (size_t i = rows.first; i < rows.last; i += plan->rows) {
-        const struct range block_rows = {i, i + at_most(rows.last - i, plan->rows)};
+        const struct native_range block_rows = {i, i + at_most(rows.last - i, plan->rows)};
         for (size_t l = 0; l < p->k; l += plan->depth) {
             struct native_block block = {.m = block_rows.last - i,
                                          .k = at_most(p->k - l, plan->depth),
@@ -289,14 +251,6 @@ static void multiply_rectangle(const struct call *call, struct range rows, struc
 
 /* ---- all threads ---- */
 
-/* Part `index` of `parts` of 0 … n - 1, cut at multiples of the unit. */
-static struct range share(size_t n, size_t unit, size_t index, size_t parts)
-{
-    const size_t units = (n + unit - 1) / unit;
-    const struct range range = {units * index / parts * unit, units * (index + 1) / parts * unit};
-    return (struct range){at_most(range.first, n), at_most(range.last, n)};
-}
-
 static void run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                 void *c, const struct gemm_epilogue *epilogue)
 {
@@ -310,16 +264,17 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
     const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
     const size_t threads = at_most((size_t)omp_get_max_threads(), plan->threads);
     if (threads == 1 || flop < SERIAL_FLOP) {
-        multiply_rectangle(&call, (struct range){0, p->m}, (struct range){0, p->n}, plan->scratch);
+        multiply_rectangle(&call, (struct native_range){0, p->m}, (struct native_range){0, p->n},
+                           plan->scratch);
         return;
     }
 #pragma omp parallel num_threads((int)threads)
     {
         /* As many as there are may be fewer than were asked for. */
         const size_t team = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
-        const struct cut cut = team == plan->threads ? plan->cut : cut_for(plan, p, team);
-        const struct range rows = share(p->m, cut.row_unit, thread / cut.across, cut.down);
-        const struct range columns = share(p->n, cut.column_unit, thread % cut.across, cut.across);
+        const struct native_cut cut = team == plan->threads ? plan->cut : cut_for(plan, p, team);
+        struct native_range rows, columns;
+        gm_native_share(p, &cut, thread, &rows, &columns);
         multiply_rectangle(&call, rows, columns, plan->scratch + thread * plan->scratch_bytes);
     }
 }

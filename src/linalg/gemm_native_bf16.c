@@ -1,14 +1,14 @@
 /* gemm_native_bf16.c: gemmlp's own matrix products in bf16: see gemm_native_bf16.h.
  *
  *   all of A is packed (bf16_kernels.h), by all threads, into scratch that they share
- *   C is cut into blocks of rows x strips of columns, which the threads take one after the other:
+ *   C is cut into a rectangle for each thread (native_cut.h), of blocks of rows x strips of columns:
  *     for each block of k
  *       a strip of B is packed                 (L2)
  *       for each tile of A                     (L1)
  *         for each panel of the strip          the kernel; C is in L2
  *     the epilogue, on what is still in L2
  *
- * Each element of C is summed in one order however C is cut, and whoever takes a block: the bits
+ * Each element of C is summed in one order however C is cut: the bits
  * are the same on any number of threads. */
 #include "linalg/gemm_native_bf16.h"
 
@@ -17,6 +17,7 @@
 
 #include "core/checked.h"
 #include "linalg/bf16_kernels.h"
+#include "linalg/native_cut.h"
 
 enum {
     DEPTH = 512,      /* of a block of k: a tile of A is half of L1 */
@@ -31,13 +32,13 @@ static const double SERIAL_FLOP = 1e6;
 
 struct plan {
     const struct bf16_kernels *kernels;
-    struct arena *scratch;      /* packed A, then a strip of B for each thread */
-    size_t depth, depth_blocks; /* of a block of k, even */
-    size_t tiles, tile_pairs;   /* of A, all of k */
-    size_t rows, row_blocks;    /* of a block of C: whole tiles */
-    size_t strips;
-    size_t b_at; /* in the scratch */
+    struct arena *scratch;   /* packed A, then a strip of B for each thread */
+    size_t depth;            /* of a block of k, even */
+    size_t tile_rows, tiles; /* of A: as equal as can be, and as many for each thread */
+    size_t tile_pairs;       /* of a tile, all of k */
+    size_t b_at;             /* in the scratch */
     size_t threads;
+    struct native_cut cut; /* for so many */
 };
 
 /* ---- the plan ---- */
@@ -45,6 +46,11 @@ struct plan {
 static size_t divide_up(size_t n, size_t by)
 {
     return (n + by - 1) / by;
+}
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return divide_up(n, unit) * unit;
 }
 
 static size_t at_most(size_t n, size_t limit)
@@ -75,6 +81,24 @@ static gemmlp_status grow(struct arena *scratch, size_t bytes, gemmlp_error *err
     return GEMMLP_OK;
 }
 
+static struct native_cut cut_for(const struct plan *plan, const struct gemm_problem *p,
+                                 size_t threads)
+{
+    const struct native_unit unit = {plan->tile_rows, BF16_COLUMNS};
+    return gm_native_cut(p, threads, unit, unit);
+}
+
+static void choose_blocks(struct plan *plan, const struct gemm_problem *p)
+{
+    const size_t depth_blocks = divide_up(p->k, DEPTH), least = divide_up(p->m, BF16_ROWS);
+    const size_t tiles = least < plan->threads ? least : round_up(least, plan->threads);
+    plan->depth = round_up(divide_up(p->k, depth_blocks), 2);
+    plan->tile_rows = divide_up(p->m, tiles);
+    plan->tiles = divide_up(p->m, plan->tile_rows);
+    plan->tile_pairs = divide_up(p->k, 2) * BF16_ROWS;
+    plan->cut = cut_for(plan, p, plan->threads);
+}
+
 gemmlp_status gm_native_bf16_prepare(struct arena *scratch, const struct gemm_problem *p,
                                      void **out, gemmlp_error *error)
 {
@@ -87,13 +111,7 @@ gemmlp_status gm_native_bf16_prepare(struct arena *scratch, const struct gemm_pr
     plan->kernels = gm_bf16_kernels();
     plan->scratch = scratch;
     plan->threads = (size_t)omp_get_max_threads();
-    plan->depth_blocks = divide_up(p->k, DEPTH);
-    plan->depth = divide_up(divide_up(p->k, plan->depth_blocks), 2) * 2;
-    plan->tiles = divide_up(p->m, BF16_ROWS);
-    plan->tile_pairs = divide_up(p->k, 2) * BF16_ROWS;
-    plan->row_blocks = divide_up(p->m, BLOCK_ROWS);
-    plan->rows = divide_up(plan->tiles, plan->row_blocks) * BF16_ROWS;
-    plan->strips = divide_up(p->n, STRIP);
+    choose_blocks(plan, p);
     size_t bytes, b_bytes;
     if (!gm_mul(plan->tiles, plan->tile_pairs, &bytes) ||
         !gm_mul(bytes, sizeof(bf16_pair), &bytes) || !gm_add(bytes, PAGE, &plan->b_at) ||
@@ -121,7 +139,6 @@ struct call {
     const gm_bf16 *a, *b;
     float *c;
     const struct gemm_epilogue *epilogue;
-    size_t next; /* block of C that nobody has taken */
 };
 
 static bf16_pair *tile_of(const struct plan *plan, size_t tile)
@@ -134,7 +151,7 @@ static void pack_tiles(const struct call *call, size_t first, size_t last)
     const struct gemm_problem *p = call->problem;
     const struct plan *plan = call->plan;
     for (size_t tile = first; tile < last; tile++) {
-        const size_t row = tile * BF16_ROWS, rows = at_most(p->m - row, BF16_ROWS);
+        const size_t row = tile * plan->tile_rows, rows = at_most(p->m - row, plan->tile_rows);
         bf16_pair *out = tile_of(plan, tile);
         if (p->transpose_a)
             plan->kernels->pack_across(call->a + row, p->lda, rows, p->k, BF16_ROWS, 0, out);
@@ -187,20 +204,39 @@ static void fetch_of(const struct call *call, const struct piece *at, size_t ind
 
 /* ---- blocks of C ---- */
 
-/* Where block `index` of C lies, and its first piece of B; false: there is no such block. */
-static bool block_at(const struct call *call, size_t index, struct gemm_tile *block,
-                     struct piece *piece)
+/* A thread's rectangle of C, in blocks of whole tiles x strips. */
+struct share {
+    struct native_range rows, columns;
+    size_t block_rows, row_blocks, strips;
+};
+
+static struct share share_of(const struct call *call, const struct native_cut *cut, size_t thread)
+{
+    struct share share;
+    gm_native_share(call->problem, cut, thread, &share.rows, &share.columns);
+    const size_t rows = share.rows.last - share.rows.first, blocks = divide_up(rows, BLOCK_ROWS);
+    share.block_rows = blocks ? round_up(divide_up(rows, blocks), call->plan->tile_rows) : 1;
+    share.row_blocks = divide_up(rows, share.block_rows);
+    share.strips = divide_up(share.columns.last - share.columns.first, STRIP);
+    return share;
+}
+
+/* Where block `index` of a share lies, and its first piece of B; false: there is no such block. */
+static bool block_at(const struct call *call, const struct share *share, size_t index,
+                     struct gemm_tile *block, struct piece *piece)
 {
     const struct gemm_problem *p = call->problem;
-    const struct plan *plan = call->plan;
-    const size_t row = index % plan->row_blocks * plan->rows;
-    const size_t column = index / plan->row_blocks * STRIP;
-    if (index >= plan->strips * plan->row_blocks)
+    if (index >= share->strips * share->row_blocks)
         return false;
-    *block = (struct gemm_tile){
-        call->c + row * p->ldc + column, p->ldc, row, column, at_most(p->m - row, plan->rows),
-        at_most(p->n - column, STRIP)};
-    *piece = (struct piece){column, block->columns, 0, at_most(p->k, plan->depth)};
+    const size_t row = share->rows.first + index % share->row_blocks * share->block_rows;
+    const size_t column = share->columns.first + index / share->row_blocks * STRIP;
+    *block = (struct gemm_tile){.c = call->c + row * p->ldc + column,
+                                .ldc = p->ldc,
+                                .row = row,
+                                .column = column,
+                                .rows = at_most(share->rows.last - row, share->block_rows),
+                                .columns = at_most(share->columns.last - column, STRIP)};
+    *piece = (struct piece){column, block->columns, 0, at_most(p->k, call->plan->depth)};
     return true;
 }
 
@@ -208,7 +244,8 @@ static void multiply_piece(const struct call *call, const struct gemm_tile *bloc
                            const struct piece *piece, const struct piece *next, bf16_pair *strip)
 {
     const struct plan *plan = call->plan;
-    const size_t pairs = divide_up(piece->depth, 2), tiles = divide_up(block->rows, BF16_ROWS);
+    const size_t pairs = divide_up(piece->depth, 2),
+                 tiles = divide_up(block->rows, plan->tile_rows);
     struct bf16_tile tile = {.pairs = pairs,
                              .alpha = call->alpha,
                              .beta = piece->l == 0 ? call->beta : 1,
@@ -217,9 +254,9 @@ static void multiply_piece(const struct call *call, const struct gemm_tile *bloc
     const size_t panels = divide_up(block->columns, BF16_COLUMNS);
     pack_piece(call, piece, strip);
     for (size_t i = 0; i < tiles; i++) {
-        const size_t row = i * BF16_ROWS;
-        tile.a = tile_of(plan, block->row / BF16_ROWS + i) + piece->l / 2 * BF16_ROWS;
-        tile.rows = at_most(block->rows - row, BF16_ROWS);
+        const size_t row = i * plan->tile_rows;
+        tile.a = tile_of(plan, block->row / plan->tile_rows + i) + piece->l / 2 * BF16_ROWS;
+        tile.rows = at_most(block->rows - row, plan->tile_rows);
         for (size_t panel = 0; panel < panels; panel++) {
             const size_t j = panel * BF16_COLUMNS;
             tile.b = strip + j * pairs;
@@ -232,15 +269,7 @@ static void multiply_piece(const struct call *call, const struct gemm_tile *bloc
     }
 }
 
-static size_t take_block(struct call *call)
-{
-    size_t index;
-#pragma omp atomic capture
-    index = call->next++;
-    return index;
-}
-
-static void multiply_blocks(struct call *call, size_t thread)
+static void multiply_share(const struct call *call, const struct share *share, size_t thread)
 {
     const struct plan *plan = call->plan;
     const size_t k = call->problem->k;
@@ -248,13 +277,14 @@ static void multiply_blocks(struct call *call, size_t thread)
         (bf16_pair *)(void *)(plan->scratch->base + plan->b_at) + thread * STRIP_PAIRS;
     struct gemm_tile block, next_block;
     struct piece piece, next;
-    bool more = block_at(call, take_block(call), &block, &piece);
+    size_t index = 0;
+    bool more = block_at(call, share, index, &block, &piece);
     while (more) {
         next = piece;
         next.l += plan->depth;
         const bool last = next.l >= k;
         if (last)
-            more = block_at(call, take_block(call), &next_block, &next);
+            more = block_at(call, share, ++index, &next_block, &next);
         else
             next.depth = at_most(k - next.l, plan->depth);
         multiply_piece(call, &block, &piece, more ? &next : NULL, strip);
@@ -271,19 +301,23 @@ void gm_native_bf16_run(const void *prepared, const struct gemm_problem *p, doub
                         const struct gemm_epilogue *epilogue)
 {
     const struct plan *plan = prepared;
-    struct call call = {p, plan, (float)alpha, (float)beta, a, b, c, epilogue, 0};
+    const struct call call = {p, plan, (float)alpha, (float)beta, a, b, c, epilogue};
     const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
     const size_t threads = at_most((size_t)omp_get_max_threads(), plan->threads);
     if (threads == 1 || flop < SERIAL_FLOP) {
+        const struct native_cut whole = {1, 1, {1, 1}};
+        const struct share share = share_of(&call, &whole, 0);
         pack_tiles(&call, 0, plan->tiles);
-        multiply_blocks(&call, 0);
+        multiply_share(&call, &share, 0);
         return;
     }
 #pragma omp parallel num_threads((int)threads)
     {
         const size_t team = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
         pack_tiles(&call, plan->tiles * thread / team, plan->tiles * (thread + 1) / team);
+        const struct native_cut cut = team == plan->threads ? plan->cut : cut_for(plan, p, team);
+        const struct share share = share_of(&call, &cut, thread);
 #pragma omp barrier
-        multiply_blocks(&call, thread);
+        multiply_share(&call, &share, thread);
     }
 }

@@ -44,16 +44,31 @@ static bool is_ours(const char *name)
     return !strstr(base, ".so");
 }
 
+/* Whether our code is at this address. dladdr goes through all symbols of a library, which takes
+ * longer than most of what is tried here; so its answers are kept: what has been loaded stays
+ * (RTLD_NODELETE). */
+static bool is_ours_at(const void *caller)
+{
+    enum { SLOTS = 4096 };
+    static atomic_uintptr_t answers[SLOTS]; /* the address, and in the last bit the answer */
+    atomic_uintptr_t *slot = &answers[(uintptr_t)caller % SLOTS];
+    const uintptr_t known = *slot;
+    if (known >> 1 == (uintptr_t)caller)
+        return known & 1;
+    Dl_info from;
+    inside = true;
+    const bool ours = dladdr(caller, &from) && is_ours(from.dli_fname);
+    inside = false;
+    *slot = (uintptr_t)caller << 1 | ours;
+    return ours;
+}
+
 /* Whether this call is to fail. */
 static bool fails(const void *caller)
 {
     if (!counting || inside)
         return false;
-    Dl_info from;
-    inside = true;
-    const bool ours = dladdr(caller, &from) && is_ours(from.dli_fname);
-    inside = false;
-    if (!ours) {
+    if (!is_ours_at(caller)) {
         others++;
         return false;
     }

@@ -7,6 +7,7 @@
 
 #include "files.h"
 
+#include <malloc.h>
 #include <stdint.h>
 
 #include "failing_malloc.h"
@@ -31,6 +32,10 @@ static const gemmlp_network network = {.layer_count = 3, .layers = layers, .labe
 static inline int create_all(void **state)
 {
     uint64_t random = 1;
+    /* Freed memory is kept: that the kernel takes it back, and clears it for the next of some
+     * thousand tries, takes longer than the tries. 32 MiB is the most that is allowed. */
+    if (!mallopt(M_MMAP_THRESHOLD, 32 << 20) || !mallopt(M_TRIM_THRESHOLD, 1 << 30))
+        return -1;
     if (make_directory(state) != 0)
         return -1;
     for (size_t i = 0; i < EXAMPLES; i++) {

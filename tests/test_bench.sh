@@ -6,6 +6,9 @@
 . "$(dirname "$0")/cli_checks.sh"
 fakes=$3
 fake() { echo "$fakes/libfake_$1.so"; }
+# Every round measures the roofs of the machine, which takes longer than all that is small: one round, unless
+# rounds are what is tested.
+once="-r 2 --rounds 1 --threads 1"
 small="--network 20-8-3:4 -r 3 --rounds 1 --seconds 1"
 
 # one KEY VALUE: the only record on stdout has it.
@@ -62,8 +65,8 @@ test_lists() {
     says out '^98.5 %: gemmlp train --data somewhere --hidden 448'
 }
 
+# shellcheck disable=SC2086 # words on purpose
 test_gemm() {
-    # shellcheck disable=SC2086 # words on purpose
     run "bench gemm" 0 bench gemm $small --threads 1
     says out '\| 20-8-3 B=4 layer 0 forward +\|'
     says out 'peak'
@@ -79,41 +82,40 @@ test_gemm() {
     one repetitions 4
     one flop 420.0
     one case "NT 5x6x7"
-    run "bench gemm: f64" 0 bench gemm --m 33 --n 17 --k 65 --operation TT --precision f64 -r 2 --threads 1 --format jsonl
+    run "bench gemm: f64" 0 bench gemm --m 33 --n 17 --k 65 --operation TT --precision f64 $once --format jsonl
     says out '"precision":"f64"'
     says out '"verified":true'
-    run "bench gemm: bf16" 0 bench gemm --m 33 --n 17 --k 65 --operation TN --precision bf16 --provider reference -r 2 \
-        --threads 1 --format jsonl
+    run "bench gemm: bf16" 0 bench gemm --m 33 --n 17 --k 65 --operation TN --precision bf16 --provider reference $once \
+        --format jsonl
     says out '"precision":"bf16"'
     says out '"verified":true'
-    run "bench gemm: csv" 0 bench gemm --m 5 --n 6 --k 7 -r 2 --threads 1 --format csv
+    run "bench gemm: csv" 0 bench gemm --m 5 --n 6 --k 7 $once --format csv
     [ "$(wc -l <out)" -eq 2 ]
     verdict "$name, a head and a row" "$(wc -l <out) lines"
-    run "bench gemm: reference" 0 bench gemm --m 9 --n 9 --k 9 -r 2 --threads 1 --provider reference --format jsonl
+    run "bench gemm: reference" 0 bench gemm --m 9 --n 9 --k 9 $once --provider reference --format jsonl
     says out '"provider":"reference"'
-    run "bench gemm: too large" 1 bench gemm --m 16000000 --n 16000000 --k 16000000 -r 2 --threads 1
+    run "bench gemm: too large" 1 bench gemm --m 16000000 --n 16000000 --k 16000000 $once
     says out 'FAILED'
     says out 'too large: expected at most a quarter'
 }
 
+# shellcheck disable=SC2086
 test_wrong_libraries() {
     for kind in wrong nan; do
-        run "bench gemm: a library that is $kind" 1 bench gemm --m 40 --n 50 --k 60 --operation NN,NT,TN -r 2 \
-            --threads 1 --provider "$(fake $kind)" --format jsonl
+        run "bench gemm: a library that is $kind" 1 bench gemm --m 40 --n 50 --k 60 --operation NN,NT,TN $once \
+            --provider "$(fake $kind)" --format jsonl
         [ "$(grep -c '"status":"wrong"' out)" -eq 3 ]
         verdict "$name, told three times" "it is not"
         ! grep -q '"seconds_median"\|"gflops"' out
         verdict "$name, not timed" "it was"
-        # shellcheck disable=SC2086
         run "bench step: a library that is $kind" 1 bench step $small --threads 1 --provider "$(fake $kind)" --format jsonl
         says out '"status":"wrong"'
         ! grep -q 'seconds_median' out
         verdict "$name, not timed" "it was"
     done
-    run "bench gemm: a library that stops working" 1 bench gemm --m 40 --n 50 --k 60 -r 3 --threads 1 \
-        --provider "$(fake tired)" --format jsonl
+    run "bench gemm: a library that stops working" 1 bench gemm --m 40 --n 50 --k 60 -r 3 --rounds 2 \
+        --threads 1 --provider "$(fake tired)" --format jsonl
     says out '"status":"wrong".*the product holds NaN'
-    # shellcheck disable=SC2086
     run "bench step: a library that stops working" 1 bench step $small --threads 1 --provider "$(fake tired)" \
         --format jsonl
     says out '"status":"wrong".*a product of the step holds NaN'
@@ -121,28 +123,29 @@ test_wrong_libraries() {
     refuses "bench: no library at all" 2 "none.so.*No such file" bench gemm --m 2 --n 2 --k 2 --provider ./none.so
 }
 
+# shellcheck disable=SC2086
 test_step() {
-    # shellcheck disable=SC2086
     run "bench step" 0 bench step $small --threads 1
     says out '20-8-3 relu B=4 sgd'
     says out 'gather'
+    run "bench step: two activations, three optimizers" 0 bench step --network 20-8-8-3:4:sigmoid,20-8-8-3:4:gelu \
+        --optimizer sgd,momentum,adam -r 2 --rounds 2 --threads 2 --format jsonl
     for activation in sigmoid gelu; do
         for optimizer in sgd momentum adam; do
-            run "bench step: $activation, $optimizer" 0 bench step --network 20-8-8-3:4:$activation --optimizer $optimizer \
-                -r 2 --rounds 2 --threads 2 --format json
+            name="bench step: $activation, $optimizer"
+            grep "\"case\":\"20-8-8-3 $activation B=4 $optimizer\",\"status\":\"ok\"" out >row
+            verdict "$name, is ok" "$(grep "20-8-8-3 $activation B=4 $optimizer" out | cut -c 1-200)"
             for key in network batch optimizer activation examples_per_second naive_seconds naive_speedup fair_seconds \
                 fair_speedup parts gather forward_gemm forward_epilogue loss backward_gemm backward_epilogue \
                 gradient_gemm update residual; do
-                grep -q "\"$key\": " out
+                grep -q "\"$key\":" row
                 verdict "$name, JSON has $key" "it has not"
             done
         done
     done
     # 4 examples of 6 x (160 + 24) - 2 x 160 FLOP
-    # shellcheck disable=SC2086
     run "bench step: without input gradient" 0 bench step $small --threads 1 --no-reference --format jsonl
     says out '"flop":3136.0'
-    # shellcheck disable=SC2086
     run "bench step: without references" 0 bench step $small --threads 1 --no-reference --format json
     says out '"verified": true'
     ! grep -q naive_seconds out
@@ -212,23 +215,25 @@ test_accuracy() {
     says out '--hidden: expected'
 }
 
+# shellcheck disable=SC2086
 test_compare() {
-    run "bench: save" 0 bench gemm --m 30 --n 30 --k 30,40 -r 5 --threads 1 --save old.json
-    run "bench: compare" 0 bench gemm --m 30 --n 30 --k 30,50 -r 5 --threads 1 --compare old.json
+    run "bench: save" 0 bench gemm --m 30 --n 30 --k 30,40 -r 5 --rounds 1 --threads 1 --save old.json
+    run "bench: compare" 0 bench gemm --m 30 --n 30 --k 30,50 -r 5 --rounds 1 --threads 1 --compare old.json
     says out 'NN 30x30x50.*new'
-    says out 'NN 30x30x30.*(same|faster|slower)'
-    run "bench: compare in JSON" 0 bench gemm --m 30 --n 30 --k 30 -r 5 --threads 1 --compare old.json --format json
+    says out 'NN 30x30x30.*(same|faster|slower|not comparable)'
+    run "bench: compare in JSON" 0 bench gemm --m 30 --n 30 --k 30 -r 5 --rounds 1 --threads 1 --compare old.json --format json
     says out '"verdict": '
     refuses "bench: a report against itself" 2 "--save: expected another file than that of --compare" bench gemm \
         --m 3 --n 3 --k 3 --compare old.json --save ./old.json
-    run "bench: a full disk" 1 bench gemm --m 3 --n 3 --k 3 -r 2 --threads 1 --save /dev/full
+    run "bench: a full disk" 1 bench gemm --m 3 --n 3 --k 3 $once --save /dev/full
     says err '/dev/full'
     says out 'NN 3x3x3'
 }
 
+# shellcheck disable=SC2086
 test_plot() {
     mkdir empty
-    PATH=$PWD/empty run "bench: no gnuplot" 1 bench gemm --m 3 --n 3 --k 3 -r 2 --threads 1 --plot lost.svg
+    PATH=$PWD/empty run "bench: no gnuplot" 1 bench gemm --m 3 --n 3 --k 3 $once --plot lost.svg
     says err 'warning: --plot: there is no program gnuplot'
     says err 'lost.svg was not drawn'
     says out 'NN 3x3x3'
@@ -237,7 +242,7 @@ test_plot() {
     [ "$(cat notes.gp)" = mine ]
     verdict "$name, and is kept" "it is not"
     if command -v gnuplot >/dev/null; then
-        run "bench: plot" 0 bench gemm --m 30 --n 30 --k 30 -r 2 --threads 1 --plot roof.svg
+        run "bench: plot" 0 bench gemm --m 30 --n 30 --k 30 $once --plot roof.svg
         grep -q '<svg' roof.svg && [ -s roof.dat ] && [ -s roof.gp ]
         verdict "$name, picture, data and script" "$(ls)"
     fi
@@ -261,7 +266,9 @@ interrupt() {
 }
 
 test_interrupt() {
-    interrupt bench gemm --m 4 --n 4 --k 4,1000 -r 100000 --rounds 1 --seconds 3 --threads 1 --format jsonl
+    # the first case takes a second, the second at most three
+    interrupt bench gemm --m 4 --n 4 --k 4,1000000 -r 400 --rounds 1 --seconds 3 --threads 1 --provider reference \
+        --format jsonl
     # one record is enough: the child of the second library hangs
     "$gemmlp" bench backends --provider "$(fake good),$(fake hang)" --m 4 --n 4 --k 4 -r 2 --rounds 1 --threads 1 \
         --format json >out 2>err &
@@ -276,7 +283,8 @@ test_interrupt() {
 }
 
 test_stdout() {
-    "$gemmlp" bench gemm --m 4 --n 4 --k 4 -r 2 --threads 1 --save kept.json 2>err >/dev/full
+    # shellcheck disable=SC2086
+    "$gemmlp" bench gemm --m 4 --n 4 --k 4 $once --save kept.json 2>err >/dev/full
     code=$?
     name="bench: stdout is full"
     [ "$code" -eq 1 ]

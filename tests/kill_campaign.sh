@@ -2,8 +2,9 @@
 # kill_campaign.sh GEMMLP DATASETS [KILLS [TERMS [OPTIMIZERS [PRECISIONS [DROPOUTS]]]]]: runs that are ended
 # at random moments by SIGKILL and SIGTERM and started again by the same command line, until they are
 # finished; each model must have the bytes of an undisturbed run, each log must read as one run. The lists
-# are comma-separated; their combinations take turns. A precision that this machine has not is told and left
-# out. Prints a line for each combination, "ok" or "FAILED"; the last one is
+# are comma-separated; their combinations take turns, in as many rounds as it takes to spend the signals. A
+# precision that this machine has not is told and left out. Prints what each run met, then a line for each
+# combination, "ok" or "FAILED"; the last one is
 #
 #   N kills, M terms, L lost, K mismatches
 #
@@ -99,13 +100,14 @@ one_run() {
 
 early=0
 left_out=
-first=yes
-while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" ]; do
-    first=
+round=0
+while [ $round -eq 0 ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" ]; do
+    round=$((round + 1))
     runs=0
     for optimizer in $(echo "$optimizers" | tr , ' '); do
         for precision in $(echo "$precisions" | tr , ' '); do
             for dropout in $(echo "$dropouts" | tr , ' '); do
+                [ $round -eq 1 ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" ] || break 3
                 set -- train --data few --hidden 48 --epochs $epochs --batch 16 --valid 0.2 --threads "$threads" \
                     --optimizer "$optimizer" --precision "$precision" --dropout "$dropout" --patience 20
                 killed_before=$killed termed_before=$termed bad_before=$((lost + mismatches))
@@ -122,8 +124,9 @@ while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" 
                 one_run "$@"
                 runs=$((runs + 1))
                 [ $((lost + mismatches)) -eq "$bad_before" ] && verdict=ok || verdict=FAILED
-                echo "$verdict $optimizer $precision dropout $dropout: $((killed - killed_before)) kills," \
-                    "$((termed - termed_before)) terms"
+                killed_now=$((killed - killed_before)) termed_now=$((termed - termed_before))
+                echo "round $round, $optimizer $precision dropout $dropout: $killed_now kills, $termed_now terms"
+                echo "$verdict $killed_now $termed_now $optimizer $precision dropout $dropout" >>runs
             done
         done
     done
@@ -134,6 +137,14 @@ while [ -n "$first" ] || [ "$killed" -lt "$kills" ] || [ "$termed" -lt "$terms" 
     [ "$lost" -eq 0 ] || break
 done
 
+# One verdict for each, however many rounds there were: the test suite counts them.
+awk '{ name = $4 " " $5 " " $6 " " $7
+       if (!(name in verdict)) { order[++n] = name; verdict[name] = "ok" }
+       if ($1 != "ok") verdict[name] = $1
+       kills[name] += $2; terms[name] += $3 }
+     END { for (i = 1; i <= n; i++) {
+               name = order[i]
+               print verdict[name], name ": " kills[name] " kills, " terms[name] " terms" } }' runs
 [ $early -eq 0 ] || echo "$early more terms came before training had begun"
 echo "$killed kills, $termed terms, $lost lost, $mismatches mismatches"
 [ "$lost" -eq 0 ] && [ "$mismatches" -eq 0 ]

@@ -111,6 +111,9 @@ can_be_resumed() { # can_be_resumed DIRECTORY
 outputs_are_whole() {
     local file name
     ! diff -rq out before >/dev/null || return 0
+    for file in before/*; do
+        [ -e "out/${file#before/}" ] || return 1
+    done
     for file in out/* out/.[!.]*; do
         name=${file#out/}
         case $name in

@@ -107,33 +107,69 @@ static double time_calls(const struct gemm *gemm, const struct operands *o, size
     return (gm_seconds() - start) / (double)calls;
 }
 
-/* *quickest = the least time of some calls on so many threads; infinity where the provider cannot.
- * A candidate that is far behind `best` is not tried again. Lack of memory is an error: else it
- * would have a say in who computes. */
-static gemmlp_status time_candidate(const struct gemm_provider *provider,
-                                    const struct gemm_problem *p, int threads,
-                                    const struct operands *o, double best, double *quickest,
-                                    gemmlp_error *error)
-{
+/* A provider on so many threads. */
+struct candidate {
+    const struct gemm_provider *provider;
+    int threads;
     struct gemm gemm;
+    bool out;       /* of the race: it cannot, or is far behind */
+    double calls;   /* of a sample */
+    double spent;   /* seconds */
+    double seconds; /* of a call, the least of its samples */
+};
+
+static double margin_of(const struct candidate *c)
+{
+    return c->provider->kind == &gm_gemm_native || c->threads == 1 ? 1 : MARGIN;
+}
+
+static double sample(struct candidate *c, const struct operands *o, double calls)
+{
     const int before = omp_get_max_threads();
-    *quickest = INFINITY;
-    omp_set_num_threads(threads);
-    const gemmlp_status status = gm_gemm_prepare(&gemm, provider, p, error);
-    if (status == GEMMLP_OK) {
-        const double first = time_calls(&gemm, o, 1), start = gm_seconds();
-        const double calls = fmax(1, fmin(1000, SAMPLE_SECONDS / first));
-        const bool hopeless = first > 1.5 * best && first > CANDIDATE_SECONDS / 4;
-        const size_t repeats = hopeless ? 0 : REPEATS;
-        for (size_t i = 0; i < repeats && gm_seconds() - start < CANDIDATE_SECONDS; i++) {
-            *quickest = fmin(*quickest, time_calls(&gemm, o, (size_t)calls));
-            if (*quickest > 2 * best)
-                break;
-        }
-    }
-    gm_gemm_release(&gemm);
+    omp_set_num_threads(c->threads);
+    const double seconds = time_calls(&c->gemm, o, (size_t)calls);
     omp_set_num_threads(before);
+    c->spent += seconds * calls;
+    return seconds;
+}
+
+/* One that cannot is out. Lack of memory is an error: else it would have a say in who computes. */
+static gemmlp_status enter(struct candidate *c, const struct gemm_problem *p,
+                           const struct operands *o, gemmlp_error *error)
+{
+    const int before = omp_get_max_threads();
+    c->seconds = INFINITY;
+    omp_set_num_threads(c->threads);
+    const gemmlp_status status = gm_gemm_prepare(&c->gemm, c->provider, p, error);
+    omp_set_num_threads(before);
+    c->out = status != GEMMLP_OK;
+    if (!c->out)
+        c->calls = fmax(1, fmin(1000, SAMPLE_SECONDS / sample(c, o, 1)));
     return status == GEMMLP_OUT_OF_MEMORY ? status : GEMMLP_OK;
+}
+
+/* In turn, so that what disturbs the machine for some milliseconds does not decide. */
+static void race(struct candidate *candidates, size_t count, const struct operands *o)
+{
+    double best = INFINITY;
+    for (size_t i = 0; i < count; i++)
+        if (!candidates[i].out)
+            best = fmin(best, candidates[i].spent);
+    for (size_t i = 0; i < count; i++) /* by its first call */
+        candidates[i].out |=
+            candidates[i].spent > CANDIDATE_SECONDS / 4 && candidates[i].spent > 1.5 * best;
+    best = INFINITY;
+    for (size_t round = 0; round < REPEATS; round++) {
+        for (size_t i = 0; i < count; i++) {
+            struct candidate *c = &candidates[i];
+            if (c->out || (round > 0 && c->spent > CANDIDATE_SECONDS))
+                continue;
+            c->seconds = fmin(c->seconds, sample(c, o, c->calls));
+            best = fmin(best, c->seconds);
+        }
+        for (size_t i = 0; i < count; i++)
+            candidates[i].out |= candidates[i].seconds > 2 * best;
+    }
 }
 
 static gemmlp_status choose(struct planner *planner, const struct gemm_problem *problem, int limit,
@@ -148,24 +184,29 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
     gemmlp_status status = make_operands(&timed, &o, error);
     if (status != GEMMLP_OK)
         return status;
-    const int counts[] = {limit, 1};
+    const int threads[] = {limit, 1};
     const size_t tried = limit > 1 && flop < ONE_THREAD_FLOP ? 2 : 1;
-    double best = INFINITY; /* with the margin */
+    struct candidate candidates[2 * PROVIDERS] = {{.provider = NULL}};
+    size_t count = 0;
     for (size_t i = 0; i < planner->count; i++)
         for (size_t t = 0; t < tried && status == GEMMLP_OK; t++) {
-            const double margin =
-                planner->providers[i]->kind == &gm_gemm_native || counts[t] == 1 ? 1 : MARGIN;
-            double seconds;
-            status = time_candidate(planner->providers[i], &timed, counts[t], &o, choice->seconds,
-                                    &seconds, error);
-            if (margin * seconds < best) {
-                best = margin * seconds;
-                choice->seconds = seconds;
-                choice->threads = counts[t];
-                snprintf(choice->provider, sizeof choice->provider, "%s",
-                         planner->providers[i]->name);
-            }
+            candidates[count].provider = planner->providers[i];
+            candidates[count].threads = threads[t];
+            status = enter(&candidates[count++], &timed, &o, error);
         }
+    if (status == GEMMLP_OK)
+        race(candidates, count, &o);
+    double best = INFINITY; /* with the margin */
+    for (size_t i = 0; i < count; i++) {
+        const struct candidate *c = &candidates[i];
+        if (!c->out && margin_of(c) * c->seconds < best) {
+            best = margin_of(c) * c->seconds;
+            choice->seconds = c->seconds;
+            choice->threads = c->threads;
+            snprintf(choice->provider, sizeof choice->provider, "%s", c->provider->name);
+        }
+        gm_gemm_release(&candidates[i].gemm);
+    }
     gm_arena_free(&o.arena);
     if (status != GEMMLP_OK)
         return status;

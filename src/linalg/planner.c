@@ -35,10 +35,13 @@ enum { MAX_SIDE = 2048, MAX_EXAMPLES = 256, REPEATS = 5 };
 static const double SAMPLE_SECONDS = 2e-4, CANDIDATE_SECONDS = 1e-2;
 /* One thread is tried below this: above it, two or more are faster everywhere. */
 static const double ONE_THREAD_FLOP = 2e7;
-/* Another than `native` must be this much faster: alone, a product finds its operands in the caches
- * where it wants them; in a step `native` finds more of them there, for it gives each thread the
- * same neurons in every product (gemm_native.c). */
-static const double MARGIN = 1.1;
+/* Where several threads share a product, another than `native` must be this much faster: alone, a
+ * product finds its operands in the caches where it wants them; in a step `native` finds more of
+ * them there, for it gives each thread the same neurons in every product (native_cut.h). Cores that
+ * have no cache in common take as long to call a matrix of weights back as to multiply by it. */
+static const double MARGIN = 1.3;
+/* Below this `native` has one thread as well. */
+static const double SHARED_FLOP = 1e6;
 
 static size_t at_most(size_t n, size_t limit)
 {
@@ -118,9 +121,10 @@ struct candidate {
     double seconds; /* of a call, the least of its samples */
 };
 
-static double margin_of(const struct candidate *c)
+static double margin_of(const struct candidate *c, int limit, double flop)
 {
-    return c->provider->kind == &gm_gemm_native || c->threads == 1 ? 1 : MARGIN;
+    const bool native = c->provider->kind == &gm_gemm_native && c->threads == limit;
+    return native || limit == 1 || flop < SHARED_FLOP ? 1 : MARGIN;
 }
 
 static double sample(struct candidate *c, const struct operands *o, double calls)
@@ -199,8 +203,9 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
     double best = INFINITY; /* with the margin */
     for (size_t i = 0; i < count; i++) {
         const struct candidate *c = &candidates[i];
-        if (!c->out && margin_of(c) * c->seconds < best) {
-            best = margin_of(c) * c->seconds;
+        const double seconds = margin_of(c, limit, flop) * c->seconds;
+        if (!c->out && seconds < best) {
+            best = seconds;
             choice->seconds = c->seconds;
             choice->threads = c->threads;
             snprintf(choice->provider, sizeof choice->provider, "%s", c->provider->name);

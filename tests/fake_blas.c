@@ -9,6 +9,7 @@
  *   FAKE_EXIT    the process aborts when it ends
  *   FAKE_HANG    a product never returns
  *   FAKE_EMPTY   no CBLAS at all
+ *   FAKE_LOUD    writes to standard output when it is loaded
  *   FAKE_SCIPY   as in NumPy's wheels: OpenBLAS with scipy_ before its names, 64_ after them,
  *                64-bit integers and threads of its own
  *   FAKE_ILP64   OpenBLAS with 64-bit integers that its names do not tell, and one thread
@@ -82,6 +83,14 @@ static int begin(int layout)
 __attribute__((destructor)) static void end(void)
 {
     abort();
+}
+#endif
+
+#ifdef FAKE_LOUD
+__attribute__((constructor)) static void shout(void)
+{
+    puts("here I am");
+    fflush(stdout);
 }
 #endif
 

@@ -451,6 +451,12 @@ test_models() {
     json_with cpu threads providers
     says out '"name": "openblas", "installed": true, "version": "OpenBLAS [0-9.]+", "kernel": "[A-Za-z0-9]+", "path": "/'
     says out '"name": "reference", "installed": true, "version": "gemmlp [^"]*"\}'
+    mkdir loud
+    cp "$GEMMLP_FAKES/libfake_loud.so" loud/libmkl_rt.so.3
+    LD_LIBRARY_PATH=$dir/loud:${LD_LIBRARY_PATH:-} run "info --machine, a library writes to stdout" 0 info --machine
+    says err '^here I am$'
+    [ "$(grep -c '^CPU' out)" -eq 1 ] && ! grep -q '^here I am$' out
+    verdict "$name, stdout is ours alone" "$(head -c 80 out)"
     run "info of a network" 0 info --inputs 784 --outputs 10 --hidden 128,64 --json
     [ "$(value weights)" = 109184 ]
     verdict "info counts weights" "$(value weights)"

@@ -40,9 +40,11 @@ static bool receive(int from, struct answer *answer)
 
 enum { PATIENCE = 20 /* seconds, for a library that hangs */ };
 
+/* What a library has to say on standard output is none of ours: it goes to standard error. */
 static void answer_and_exit(const char *name, int to)
 {
     alarm(PATIENCE);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
     struct answer answer = {.error.status = GEMMLP_OK};
     gemmlp_provider_info_get(name, 1, &answer.info, &answer.error);
     _exit(write(to, &answer, sizeof answer) != (ssize_t)sizeof answer);
@@ -57,6 +59,7 @@ gemmlp_status cli_provider_probe(const char *name, gemmlp_provider_info *info, g
         *error = (gemmlp_error){GEMMLP_IO, "no pipe to a child process could be made"};
         return error->status;
     }
+    fflush(stdout); /* else what waits there would be written by the child too */
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);

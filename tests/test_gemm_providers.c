@@ -60,7 +60,7 @@ static void test_precisions(void **state)
     gm_gemm_release(&gemm);
 }
 
-/* What a build without a library says of its provider. */
+/* What a build without a library says of its provider; oneDNN that finds no device is none. */
 static void test_absent(void **state)
 {
     (void)state;
@@ -70,6 +70,8 @@ static void test_absent(void **state)
         struct gemm_provider *found;
         if (gm_gemm_open(absent[i], &found, &error) == GEMMLP_UNSUPPORTED) {
             assert_null(found);
+            if (strstr(error.message, "oneDNN could not make an engine for the CPU"))
+                continue;
             assert_non_null(strstr(error.message, "this gemmlp was built without "));
             assert_non_null(strstr(error.message, "install it (Debian: lib"));
         }

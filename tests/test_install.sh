@@ -35,7 +35,7 @@ check "README's program compiles without warnings" ${CC:-cc} -std=c11 -Wall -Wex
     $(pkg-config --cflags gemmlp) "$folder/example.c" -o "$folder/example" $(pkg-config --libs gemmlp)
 cp -r "$source/datasets" "$folder/datasets"
 cd "$folder" || exit 1
-check "README's program runs" env LD_LIBRARY_PATH="$library" sh -c './example >output'
+check "README's program runs" env LD_LIBRARY_PATH="$library:${LD_LIBRARY_PATH:-}" sh -c './example >output'
 check "it reaches 97 % on MNIST" grep -E '9[789]\.[0-9]+ %' "$folder/output"
 check "it wrote a model" test -s "$folder/mnist.safetensors"
 # Only the public names are exported.

@@ -84,6 +84,14 @@ static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *er
         have[0] ? have : "the baseline of this architecture");
 }
 
+/* Version 3 writes what fails to standard output, where our JSON goes. Who sets the variable wants
+ * to read it. */
+static void keep_quiet(void)
+{
+    if (!getenv("ONEDNN_VERBOSE") && !getenv("DNNL_VERBOSE"))
+        dnnl_set_verbose(0);
+}
+
 /* The version is a constant inside the library. */
 static void find_path(struct gemm_provider *provider)
 {
@@ -112,12 +120,17 @@ static gemmlp_status open_library(const char *spec, struct gemm_provider *provid
     if (!library)
         return gm_fail_memory(error, "a provider of matrix products", sizeof *library);
     provider->context = library;
+    keep_quiet();
     dnnl_status_t status = dnnl_engine_create(&library->engine, dnnl_cpu, 0);
     if (status == dnnl_success)
         status = dnnl_stream_create(&library->stream, library->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
         close_library(provider);
-        return fail(error, "an engine for the CPU", status);
+        return fail(error,
+                    dnnl_version()->cpu_runtime == DNNL_RUNTIME_SYCL
+                        ? "an engine for the CPU (built for SYCL, it needs a CPU that OpenCL lists)"
+                        : "an engine for the CPU",
+                    status);
     }
     const dnnl_version_t *version = dnnl_version();
     snprintf(provider->name, sizeof provider->name, "%s", provider->kind->name);
@@ -128,13 +141,21 @@ static gemmlp_status open_library(const char *spec, struct gemm_provider *provid
     return GEMMLP_OK;
 }
 
+/* TBB, and SYCL over it, take all CPUs that the process may use; there is nothing in oneDNN's C API
+ * that would hold them back. */
 static const char *notice(const struct gemm_provider *provider, int threads)
 {
     (void)provider;
-    return threads > 1 && dnnl_version()->cpu_runtime != DNNL_RUNTIME_OMP
-               ? "this oneDNN was not built for OpenMP: it has threads of its own, which spin "
-                 "beside ours, or one only"
-               : NULL;
+    switch (dnnl_version()->cpu_runtime) {
+    case DNNL_RUNTIME_OMP:
+        return NULL;
+    case DNNL_RUNTIME_SEQ:
+    case DNNL_RUNTIME_THREADPOOL: /* of the caller, who has none */
+        return threads > 1 ? "this oneDNN was not built for OpenMP: it has one thread" : NULL;
+    default:
+        return "this oneDNN was not built for OpenMP: it has threads of its own beside ours, "
+               "on all CPUs, however few were asked for";
+    }
 }
 
 /* ---- plans ----------------------------------------------------------------------------------- */

@@ -63,6 +63,8 @@ static double residual(const struct gemm_problem *p, double alpha, const void *a
 static void compare(const struct gemm_provider *provider, const struct gemm_problem *p,
                     double alpha, double beta, uint64_t seed)
 {
+    if (is_refused(provider, p))
+        return;
     const enum gemm_precision precision = p->precision;
     const size_t bytes = p->m * p->ldc * element_size(precision);
     /* NaN in what must not be read. */

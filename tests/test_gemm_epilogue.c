@@ -38,6 +38,8 @@ static void witness_apply(const void *context, const struct gemm_tile *tile)
 
 static void check_epilogue(const struct gemm_provider *provider, const struct gemm_problem *p)
 {
+    if (is_refused(provider, p))
+        return;
     const enum gemm_precision precision = p->precision;
     const bool at = p->transpose_a, bt = p->transpose_b;
     void *a = matrix_create(precision, at ? p->k : p->m, at ? p->m : p->k, p->lda, 1, NAN);

@@ -246,6 +246,14 @@ static dnnl_status_t form_create(dnnl_engine_t engine, enum form form, struct pl
     return status;
 }
 
+/* A row of op(A) or a column of C whose elements lie apart: oneDNN 3.7 to 3.10 with AVX-512 takes
+ * it for dense. The matrices of a network have no gaps; so none is taken, whatever the version. */
+static bool has_vector_apart(const struct gemm_problem *p)
+{
+    return (p->m == 1 && p->k > 1 && p->transpose_a && p->lda > 1) ||
+           (p->n == 1 && p->m > 1 && p->ldc > 1);
+}
+
 static gemmlp_status prepare(const struct gemm_provider *provider,
                              const struct gemm_problem *problem, void **out, gemmlp_error *error)
 {
@@ -257,6 +265,12 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     if (p->precision == GEMM_F64)
         return gm_fail(error, GEMMLP_UNSUPPORTED,
                        "oneDNN multiplies in f32 and bf16 only, found a product in f64");
+    if (has_vector_apart(p))
+        return gm_fail(
+            error, GEMMLP_UNSUPPORTED,
+            "oneDNN is given no vector whose elements lie apart, found m = %zu, n = %zu, "
+            "lda = %zu, ldc = %zu",
+            p->m, p->n, p->lda, p->ldc);
     const dnnl_data_type_t type = p->precision == GEMM_BF16 ? dnnl_bf16 : dnnl_f32;
     struct plan *plan = calloc(1, sizeof *plan);
     if (!plan)

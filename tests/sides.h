@@ -6,6 +6,7 @@
 
 #include "support.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../bench/reference.h"

@@ -58,8 +58,10 @@ struct difference {
 static inline void difference_add(struct difference *difference, double a, double b)
 {
     double gap = isfinite(a) && isfinite(b) ? fabs(a - b) : INFINITY;
-    difference->gap = fmax(difference->gap, gap);
-    difference->value = fmax(difference->value, fmax(fabs(a), fabs(b)));
+    double value = fmax(fabs(a), fabs(b));
+    /* Not by fmax: gcc 12 for AArch64 breaks off at a loop over floats that become double. */
+    difference->gap = gap > difference->gap ? gap : difference->gap;
+    difference->value = value > difference->value ? value : difference->value;
 }
 
 /* The largest |a - b| relative to the largest value. Infinite when nothing but zeros was added:

@@ -27,7 +27,7 @@ static void check_softmax(size_t n, const real *z)
     memcpy(a, z, n * sizeof *a);
     double max = -INFINITY, normaliser = 0, sum = 0;
     for (size_t j = 0; j < n; j++)
-        max = fmax(max, (double)z[j]);
+        max = (double)z[j] > max ? (double)z[j] : max; /* see difference_add */
     for (size_t j = 0; j < n; j++)
         normaliser += exp((double)z[j] - max);
     assert_close(softmax_row(n, a), max + log(normaliser), 32 * EPSILON, "log of the normaliser");

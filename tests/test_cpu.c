@@ -1,4 +1,5 @@
-/* test_cpu.c: threads, their affinity and their floating-point control, and the clock. */
+/* test_cpu.c: threads, their affinity and their floating-point control, the processor's name, and
+ * the clock. */
 #define _GNU_SOURCE
 #include "support.h"
 
@@ -89,7 +90,7 @@ static void test_affinity(void **state)
     assert_int_equal(machine.threads_affinity, CPU_COUNT(&before));
 }
 
-/* ---- control groups, as they are found on machines and in containers ---- */
+/* ---- what the system says, as it is found on machines and in containers ---- */
 
 static void put(const char *root, const char *path, const char *text)
 {
@@ -163,6 +164,38 @@ static void test_control_groups(void **state)
         if (cpus != cases[i].cpus)
             fail_msg("case %zu (%s): %d CPUs, expected %d", i, cases[i].groups, cpus,
                      cases[i].cpus);
+    }
+}
+
+static void test_cpu_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cpuinfo, *name;
+    } cases[] = {
+        {NULL, "unknown"},
+        {"", "unknown"},
+        {"processor\t: 0\n", "unknown"},
+        {"model name", "unknown"},
+        {"processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nstepping\t: 1\n", "Some CPU @ 2 GHz"},
+        {"model name\t: The first\n\nmodel name\t: The second\n", "The first"},
+        {"model name\t: cut off", "cut off"},
+        {"processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+         "CPU variant\t: 0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n",
+         "implementer 0x41, part 0xd0c"},
+        {"CPU implementer\t: 0x41\n", "unknown"},
+        {"model name\t: longer than there is room for it, to the end\n",
+         "longer than there is room for i"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char root[] = "/tmp/gemmlp-cpuinfo-XXXXXX", command[64], name[32] = "unset";
+        assert_non_null(mkdtemp(root));
+        if (cases[i].cpuinfo)
+            put(root, "/proc/cpuinfo", cases[i].cpuinfo);
+        gm_cpu_name(root, name, sizeof name);
+        snprintf(command, sizeof command, "rm -rf %s", root);
+        assert_int_equal(system(command), 0);
+        assert_string_equal(name, cases[i].name);
     }
 }
 
@@ -259,8 +292,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thread_count),   cmocka_unit_test(test_affinity),
-        cmocka_unit_test(test_control_groups), cmocka_unit_test(test_compute_scope),
-        cmocka_unit_test(test_seconds),
+        cmocka_unit_test(test_control_groups), cmocka_unit_test(test_cpu_name),
+        cmocka_unit_test(test_compute_scope),  cmocka_unit_test(test_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,20 +169,36 @@ int gm_cgroup_cpus(const char *root)
     return limit;
 }
 
+/* What follows `key` in the first line that has it, in *length bytes; NULL: no line has. */
+static const char *value_of(const char *key, const char *text, int *length)
+{
+    const char *line = strstr(text, key);
+    const char *value = line ? strstr(line, ": ") : NULL;
+    *length = value ? (int)strcspn(value + 2, "\n") : 0;
+    return value ? value + 2 : NULL;
+}
+
 /* Allocates nothing: a checkpoint has the name, and lack of memory must not make it another
  * machine's. The first processor stands at the beginning. */
-static void cpu_name(char *name, size_t size)
+void gm_cpu_name(const char *root, char *name, size_t size)
 {
-    char text[4096];
-    const int descriptor = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+    char path[1024], text[4096];
+    snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     const ssize_t length = descriptor >= 0 ? read(descriptor, text, sizeof text - 1) : -1;
     if (descriptor >= 0)
         close(descriptor);
     text[length > 0 ? length : 0] = '\0';
-    const char *line = strstr(text, "model name");
-    const char *value = line ? strstr(line, ": ") : NULL;
-    snprintf(name, size, "%.*s", value ? (int)strcspn(value + 2, "\n") : 7,
-             value ? value + 2 : "unknown");
+    int model_length, by_length, part_length;
+    const char *model = value_of("model name", text, &model_length);
+    const char *by = value_of("CPU implementer", text, &by_length);
+    const char *part = value_of("CPU part", text, &part_length);
+    if (model)
+        snprintf(name, size, "%.*s", model_length, model);
+    else if (by && part)
+        snprintf(name, size, "implementer %.*s, part %.*s", by_length, by, part_length, part);
+    else
+        snprintf(name, size, "unknown");
 }
 
 static const char *instruction_set(void)
@@ -215,7 +231,7 @@ static void count_threads(gemmlp_machine *machine)
 void gemmlp_machine_get(gemmlp_machine *machine)
 {
     count_threads(machine);
-    cpu_name(machine->cpu, sizeof machine->cpu);
+    gm_cpu_name("", machine->cpu, sizeof machine->cpu);
     machine->instruction_set = instruction_set();
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     machine->memory_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;

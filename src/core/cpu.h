@@ -2,6 +2,8 @@
 #ifndef GM_CPU_H
 #define GM_CPU_H
 
+#include <stddef.h>
+
 struct compute_scope {
     int threads_before;
     unsigned float_control_before;
@@ -16,6 +18,10 @@ void gm_compute_end(struct compute_scope scope);
 /* The CPUs that the quota of this process's control group, or of one above it, is worth, rounded
  * up; 0: no limit. root: where /proc and /sys are found, "" but in tests. */
 int gm_cgroup_cpus(const char *root);
+
+/* What /proc/cpuinfo says of the first processor: its model, else, as on AArch64, the numbers of who
+ * designed it and of what: "implementer 0x41, part 0xd0c"; else "unknown". root: as above. */
+void gm_cpu_name(const char *root, char *name, size_t size);
 
 /* Seconds of a clock that only goes forward. */
 double gm_seconds(void);

@@ -67,6 +67,8 @@ static const struct native_kernels all[] = {
     KERNELS(avx512, "AVX-512", has_v4, 16, 14),
     KERNELS(avx2, "AVX2", has_v3, 8, 6),
     KERNELS(base, "SSE2", NULL, 4, 6),
+#elif defined(__aarch64__)
+    KERNELS(base, "NEON", NULL, 4, 6),
 #else
     KERNELS(base, "baseline", NULL, 4, 6),
 #endif

@@ -186,17 +186,23 @@ static void test_planner(void **state)
     (void)state;
     struct gemm_provider *provider;
     struct gemm gemm;
-    assert_int_equal(gm_planner_open("", &provider, NULL), GEMMLP_OK);
-    if (gm_gemm_check_bf16(provider, NULL) == GEMMLP_OK) {
+    gemmlp_error error = {0};
+    assert_int_equal(gm_planner_open("", &provider, &error), GEMMLP_OK);
+    assert_string_equal(error.message, ""); /* whatever this build is without */
+    if (gm_gemm_check_bf16(provider, &error) == GEMMLP_OK) {
+        const struct gemm_problem other = {GEMM_BF16, false, true, 4, 5, 6, 6, 6, 5};
+        assert_int_equal(gm_gemm_prepare(&gemm, provider, &other, &error), GEMMLP_OK);
+        gm_gemm_release(&gemm);
+        assert_string_equal(error.message, ""); /* whoever among them has no bf16 */
         struct operands o = make(true, false, true, 40, 50, 60);
         check(provider, &o, 1, 0, true);
         release(&o);
         const struct plan *plan = gm_planner_plan(provider);
-        assert_true(plan->count == 1 && plan->choices[0].problem.precision == GEMM_BF16);
+        assert_true(plan->count == 2 && plan->choices[1].problem.precision == GEMM_BF16);
         const struct gemm_problem f32 = {GEMM_F32, false, true, 40, 50, 60, 60, 60, 50};
         assert_int_equal(gm_gemm_prepare(&gemm, provider, &f32, NULL), GEMMLP_OK);
         gm_gemm_release(&gemm);
-        assert_int_equal(plan->count, 2);
+        assert_int_equal(plan->count, 3);
     }
     gm_gemm_close(provider);
 }

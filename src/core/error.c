@@ -41,6 +41,13 @@ gemmlp_status gm_fail_memory(gemmlp_error *error, const char *what, size_t bytes
                    bytes, (double)bytes / 1e6);
 }
 
+gemmlp_status gm_hand_on(gemmlp_error *error, const gemmlp_error *why)
+{
+    if (error)
+        *error = *why;
+    return why->status;
+}
+
 #define MAX_NAME 64
 
 static size_t min3(size_t a, size_t b, size_t c)

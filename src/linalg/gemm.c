@@ -62,20 +62,21 @@ static gemmlp_status open_provider(const struct gemm_kind *kind, const char *spe
                                    struct gemm_provider **out, gemmlp_error *error)
 {
     gemmlp_status status;
+    gemmlp_error why;
     struct gemm_provider *provider = malloc(sizeof *provider);
     if (!provider)
         return gm_fail_memory(error, "a provider of matrix products", sizeof *provider);
     if (kind) {
-        status = open_kind(kind, spec, provider, error);
+        status = open_kind(kind, spec, provider, &why);
     } else {
-        status = open_kind(&gm_gemm_cblas, NULL, provider, error);
+        status = open_kind(&gm_gemm_cblas, NULL, provider, &why);
         for (size_t i = 0; status == GEMMLP_UNSUPPORTED && i < sizeof others / sizeof *others; i++)
             if (!(f64 && others[i]->f32_only))
-                status = open_kind(others[i], NULL, provider, error);
+                status = open_kind(others[i], NULL, provider, &why);
     }
     if (status != GEMMLP_OK) {
         free(provider);
-        return status;
+        return gm_hand_on(error, &why);
     }
     *out = provider;
     return GEMMLP_OK;
@@ -108,19 +109,20 @@ gemmlp_status gm_gemm_check_bf16(const struct gemm_provider *provider, gemmlp_er
 static gemmlp_status open_first_bf16(struct gemm_provider **out, gemmlp_error *error)
 {
     *out = NULL;
+    gemmlp_error why;
     gemmlp_status status = GEMMLP_UNSUPPORTED;
     for (size_t i = 0; status == GEMMLP_UNSUPPORTED && i < sizeof others / sizeof *others; i++) {
         if (!others[i]->bf16 || others[i] == &gm_gemm_reference)
             continue;
-        status = open_provider(others[i], others[i]->name, false, out, error);
+        status = open_provider(others[i], others[i]->name, false, out, &why);
         if (status == GEMMLP_OK)
-            status = gm_gemm_check_bf16(*out, error);
+            status = gm_gemm_check_bf16(*out, &why);
         if (status != GEMMLP_OK) {
             gm_gemm_close(*out);
             *out = NULL;
         }
     }
-    return status;
+    return status == GEMMLP_OK ? status : gm_hand_on(error, &why);
 }
 
 gemmlp_status gm_gemm_open_bf16(const char *name, struct gemm_provider **out, gemmlp_error *error)

@@ -141,15 +141,16 @@ static double sample(struct candidate *c, const struct operands *o, double calls
 static gemmlp_status enter(struct candidate *c, const struct gemm_problem *p,
                            const struct operands *o, gemmlp_error *error)
 {
+    gemmlp_error why;
     const int before = omp_get_max_threads();
     c->seconds = INFINITY;
     omp_set_num_threads(c->threads);
-    const gemmlp_status status = gm_gemm_prepare(&c->gemm, c->provider, p, error);
+    const gemmlp_status status = gm_gemm_prepare(&c->gemm, c->provider, p, &why);
     omp_set_num_threads(before);
     c->out = status != GEMMLP_OK;
     if (!c->out)
         c->calls = fmax(1, fmin(1000, SAMPLE_SECONDS / sample(c, o, 1)));
-    return status == GEMMLP_OUT_OF_MEMORY ? status : GEMMLP_OK;
+    return status == GEMMLP_OUT_OF_MEMORY ? gm_hand_on(error, &why) : GEMMLP_OK;
 }
 
 /* In turn, so that what disturbs the machine for some milliseconds does not decide. */
@@ -310,10 +311,11 @@ static void close_planner(struct gemm_provider *provider)
 static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *error)
 {
     const struct planner *planner = provider->context;
+    gemmlp_error why;
     gemmlp_status status = GEMMLP_UNSUPPORTED;
     for (size_t i = planner->count; status == GEMMLP_UNSUPPORTED && i-- > 0;)
-        status = gm_gemm_check_bf16(planner->providers[i], error);
-    return status;
+        status = gm_gemm_check_bf16(planner->providers[i], &why);
+    return status == GEMMLP_OK ? status : gm_hand_on(error, &why);
 }
 
 static const struct gemm_kind kind = {
@@ -335,16 +337,17 @@ static gemmlp_status open_providers(struct planner *planner, gemmlp_error *error
     if (status != GEMMLP_OK)
         return status;
     planner->count = 1;
+    gemmlp_error why;
     struct gemm_name name;
     for (size_t i = 0; (name = gm_gemm_name_at(i)).name && planner->count < PROVIDERS; i++) {
         struct gemm_provider **next = &planner->providers[planner->count];
         if (name.kind == &gm_gemm_cblas || name.kind == &gm_gemm_reference ||
             provider_named(planner, name.name))
             continue;
-        status = gm_gemm_open(name.name, next, error);
+        status = gm_gemm_open(name.name, next, &why);
         planner->count += status == GEMMLP_OK;
         if (status != GEMMLP_OK && status != GEMMLP_UNSUPPORTED)
-            return status;
+            return gm_hand_on(error, &why);
     }
     return GEMMLP_OK;
 }

@@ -24,6 +24,7 @@ enum {
     STRIP = 128,      /* columns */
     BLOCK_ROWS = 504, /* with a strip of C, of B and the A that goes with it: half of L2 */
     STRIP_PAIRS = STRIP * (DEPTH / 2),
+    LOW_ROWS = 10, /* of a tile */
     LINE = 64,
     PAGE = 4096
 };
@@ -34,7 +35,7 @@ struct plan {
     const struct bf16_kernels *kernels;
     struct arena *scratch;   /* packed A, then a strip of B for each thread */
     size_t depth;            /* of a block of k, even */
-    size_t tile_rows, tiles; /* of A: as equal as can be, and as many for each thread */
+    size_t tile_rows, tiles; /* of A */
     size_t tile_pairs;       /* of a tile, all of k */
     size_t b_at;             /* in the scratch */
     size_t threads;
@@ -88,12 +89,19 @@ static struct native_cut cut_for(const struct plan *plan, const struct gemm_prob
     return gm_native_cut(p, threads, unit, unit);
 }
 
+/* As many tiles for each thread as for the others, unless they would be low: each row is two sums,
+ * and few cannot keep the multipliers busy. */
+static size_t tile_rows(size_t m, size_t threads)
+{
+    const size_t tiles = divide_up(m, BF16_ROWS);
+    const size_t rows = divide_up(m, round_up(tiles, threads));
+    return rows < LOW_ROWS ? divide_up(m, tiles) : rows;
+}
+
 static void choose_blocks(struct plan *plan, const struct gemm_problem *p)
 {
-    const size_t depth_blocks = divide_up(p->k, DEPTH), least = divide_up(p->m, BF16_ROWS);
-    const size_t tiles = least < plan->threads ? least : round_up(least, plan->threads);
-    plan->depth = round_up(divide_up(p->k, depth_blocks), 2);
-    plan->tile_rows = divide_up(p->m, tiles);
+    plan->depth = round_up(divide_up(p->k, divide_up(p->k, DEPTH)), 2);
+    plan->tile_rows = tile_rows(p->m, plan->threads);
     plan->tiles = divide_up(p->m, plan->tile_rows);
     plan->tile_pairs = divide_up(p->k, 2) * BF16_ROWS;
     plan->cut = cut_for(plan, p, plan->threads);

@@ -235,13 +235,17 @@ is_read_again() { # is_read_again FILE CODE
 
 # file_case CALL NUMBER out|in FILE ERROR ARGUMENTS…
 file_case() {
-    local case="$1 number $2 ($3/$4): $5" call=$1 number=$2 place=$3 file=$4 error=$5 code
+    local case="$1 number $2 ($3/$4): $5" call=$1 number=$2 place=$3 file=$4 error=$5 code try
     shift 5
-    prepare
-    strace -f -y --seccomp-bpf -qq -e signal=none -e trace="$call" -e inject="$call:error=$error:when=$number" -o trace \
-        "$gemmlp" "$@" >out.txt 2>err </dev/null
-    code=$?
-    grep -q INJECTED trace || complain "$case" "nothing was injected"
+    # Now and then a library opens a file more or less than when the calls were counted.
+    for try in 1 2 3; do
+        prepare
+        strace -f -y --seccomp-bpf -qq -e signal=none -e trace="$call" -e inject="$call:error=$error:when=$number" \
+            -o trace "$gemmlp" "$@" >out.txt 2>err </dev/null
+        code=$?
+        ! grep INJECTED trace | grep -Fq "$file" || break
+        [ "$try" -lt 3 ] || complain "$case" "what failed was $(grep INJECTED trace | cut -c 1-80)"
+    done
     if [ $code -eq 0 ]; then
         is_endured "$call" "$file" || complain "$case" "exit code 0"
         same_as_reference || complain "$case" "exit code 0, but another result"

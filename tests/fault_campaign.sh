@@ -210,6 +210,7 @@ touched() {
           if (call ~ /^(open|rename)/) { sub(/^[^"]*"/, "", path); sub(/".*/, "", path) }
           else { sub(/^[^<]*</, "", path); sub(/>.*/, "", path) }
           if (index(path, here) == 1) path = substr(path, length(here) + 1)
+          sub(/\/$/, "", path)
           if (path ~ /^\// || $0 ~ / = -1 /) next
           file = path
           sub(/.*\//, "", file); sub(/^\./, "", file); sub(/\.[0-9]+-[0-9]+\.tmp$/, "", file)
@@ -221,7 +222,7 @@ touched() {
 # the C library fills its buffer when it is told to seek, for it reads again.
 is_endured() { # is_endured CALL FILE
     case "$1 $2" in
-        "close "* | "openat " | "fsync out" | "openat new" | "openat c" | "read killed.jsonl") true ;;
+        "close "* | "openat out" | "fsync out" | "openat new" | "openat c" | "read killed.jsonl") true ;;
         *" step-"*) [ ! -s err ] || { only_messages 1 1 && grep -Fq "$2" err; } ;;
         "fsync new" | "fsync c") grep -q 'could not flush the directory' err ;;
         *) false ;;
@@ -238,13 +239,13 @@ file_case() {
     local case="$1 number $2 ($3/$4): $5" call=$1 number=$2 place=$3 file=$4 error=$5 code try
     shift 5
     # Now and then a library opens a file more or less than when the calls were counted.
-    for try in 1 2 3; do
+    for try in 1 2 3 4 5; do
         prepare
         strace -f -y --seccomp-bpf -qq -e signal=none -e trace="$call" -e inject="$call:error=$error:when=$number" \
             -o trace "$gemmlp" "$@" >out.txt 2>err </dev/null
         code=$?
         ! grep INJECTED trace | grep -Fq "$file" || break
-        [ "$try" -lt 3 ] || complain "$case" "what failed was $(grep INJECTED trace | cut -c 1-80)"
+        [ "$try" -lt 5 ] || complain "$case" "what failed was $(grep INJECTED trace | cut -c 1-80)"
     done
     if [ $code -eq 0 ]; then
         is_endured "$call" "$file" || complain "$case" "exit code 0"
@@ -259,10 +260,15 @@ file_case() {
 }
 
 files_of() { # files_of NAME ARGUMENTS…
-    local name=$1 runs=0 call number place file error
+    local name=$1 runs=0 call number place file error try
     shift
     wrong=0
     touched "$@" >calls
+    for try in 1 2 3 4 5; do # until two runs agree
+        touched "$@" >counted
+        ! cmp -s calls counted || break
+        mv counted calls
+    done
     while read -r call number place file; do
         for error in EIO ENOSPC; do
             [ "$place" = out ] || [ $error = EIO ] || continue

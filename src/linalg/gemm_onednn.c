@@ -87,7 +87,7 @@ static gemmlp_status bf16(const struct gemm_provider *provider, gemmlp_error *er
     return gm_fail(
         error, GEMMLP_UNSUPPORTED,
         "bf16 needs AVX512_BF16 or AMX, of which oneDNN may use neither here (it has %s)",
-        have[0] ? have : "the baseline of this architecture");
+        have[0] ? have : "nothing of the kind");
 }
 
 /* Version 3 writes what fails to standard output, where our JSON goes. Who sets the variable wants

@@ -141,10 +141,8 @@ void bench_fixture_free(struct step_fixture *f)
 void bench_fixture_gather(const struct step_fixture *f, struct pass *pass, size_t index)
 {
     const size_t rows = pass->rows, first = index % BENCH_BATCHES * rows;
-    if (pass->x16)
-        gm_batch_gather_bf16(&f->source, f->order, first, rows, pass->x16, pass->y);
-    else
-        gm_batch_gather(&f->source, f->order, first, rows, pass->x, pass->y);
+    const struct batch batch = {pass->x, pass->x16, pass->y, pass->x_copies, pass->x_stride};
+    gm_batch_gather(&f->source, f->order, first, rows, &batch);
 }
 
 double bench_fixture_step(struct step_fixture *f, size_t index)

@@ -38,6 +38,11 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
     timed->epilogue[part] += gm_seconds() - product;
 }
 
+static bool reads_copies(const struct gemm *gemm)
+{
+    return gm_gemm_reads_copies(gemm->plan);
+}
+
 static void release(void *plan)
 {
     if (plan)
@@ -47,8 +52,12 @@ static void release(void *plan)
 
 void bench_timed_provider(struct timed_provider *timed, const struct gemm_provider *inner)
 {
-    static const struct gemm_kind kind = {
-        .name = "timed", .bf16 = bf16, .prepare = prepare, .run = run, .release = release};
+    static const struct gemm_kind kind = {.name = "timed",
+                                          .bf16 = bf16,
+                                          .prepare = prepare,
+                                          .run = run,
+                                          .release = release,
+                                          .reads_copies = reads_copies};
     *timed = (struct timed_provider){.inner = inner};
     timed->provider.kind = &kind;
     timed->provider.context = timed;

@@ -105,7 +105,7 @@ static inline gemmlp_metrics evaluate(const gemmlp_model *model, const gemmlp_da
 }
 
 /* All parameters, one after the other. */
-enum { ROOM = 4096 };
+enum { ROOM = 16384 };
 
 static inline size_t parameters_of(gemmlp_model *model, float out[ROOM])
 {

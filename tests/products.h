@@ -26,7 +26,7 @@ static inline const struct gemm_provider *provider_at(size_t index)
 static inline bool has_precision(const struct gemm_provider *provider,
                                  enum gemm_precision precision)
 {
-    const struct gemm_problem smallest = {precision, false, false, 1, 1, 1, 1, 1, 1};
+    const struct gemm_problem smallest = {precision, false, false, 1, 1, 1, 1, 1, 1, 0, 0};
     struct gemm gemm;
     const gemmlp_status status = gm_gemm_prepare(&gemm, provider, &smallest, NULL);
     gm_gemm_release(&gemm);

@@ -66,6 +66,30 @@ static void test_shuffle_is_fair(void **state)
 
 /* ---- gathering ------------------------------------------------------------------------------- */
 
+/* Copies, a gap after each, have what one has. */
+static void check_copies(const struct batch_source *source, const uint32_t *order, size_t first,
+                         size_t rows, const float *x)
+{
+    enum { COPIES = 3, GAP = 2 };
+    const size_t n = rows * source->dataset->storage->arrays.features, stride = n + GAP;
+    const size_t targets = rows * source->outputs;
+    float *copies = malloc(COPIES * stride * sizeof *copies);
+    float *y = malloc((targets + 1) * sizeof *y), *once = malloc((targets + 1) * sizeof *once);
+    assert_true(copies && y && once);
+    for (size_t i = 0; i < COPIES * stride; i++)
+        copies[i] = 12345;
+    y[targets] = once[targets] = 12345;
+    gm_batch_gather(source, order, first, rows,
+                    &(struct batch){.x = copies, .y = y, .copies = COPIES, .stride = stride});
+    for (size_t i = 0; i < COPIES; i++) {
+        assert_memory_equal(copies + i * stride, x, n * sizeof *x);
+        assert_true(copies[i * stride + n] == 12345 && copies[(i + 1) * stride - 1] == 12345);
+    }
+    gm_batch_gather(source, order, first, rows, &(struct batch){.x = copies, .y = once});
+    assert_memory_equal(y, once, (targets + 1) * sizeof *y);
+    free(copies), free(y), free(once);
+}
+
 /* Against a naive loop; the factor is a power of two so that a fused multiply-add rounds alike. */
 static void check_gather(bool bytes, bool labels, size_t features, size_t outputs, size_t rows,
                          bool part)
@@ -110,7 +134,8 @@ static void check_gather(bool bytes, bool labels, size_t features, size_t output
     for (int ordered = 0; ordered < 2; ordered++) {
         const size_t first = 3;
         x[rows * features] = y[rows * columns] = 12345;
-        gm_batch_gather(&source, ordered ? order : NULL, first, rows, x, y);
+        gm_batch_gather(&source, ordered ? order : NULL, first, rows,
+                        &(struct batch){.x = x, .y = y});
         for (size_t i = 0; i < rows; i++) {
             size_t row = ordered ? order[first + i] : first + i;
             row = part ? dataset->rows[row] : row;
@@ -124,8 +149,9 @@ static void check_gather(bool bytes, bool labels, size_t features, size_t output
         }
         assert_true(x[rows * features] == 12345 && y[rows * columns] == 12345);
         y[0] = 54321;
-        gm_batch_gather(&source, ordered ? order : NULL, first, rows, x, NULL);
+        gm_batch_gather(&source, ordered ? order : NULL, first, rows, &(struct batch){.x = x});
         assert_true(y[0] == 54321);
+        check_copies(&source, ordered ? order : NULL, first, rows, x);
     }
     gemmlp_dataset_free(dataset);
     free(x_u8), free(x_f32), free(targets), free(factor), free(offset), free(x), free(y);

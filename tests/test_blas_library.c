@@ -126,7 +126,7 @@ static void multiply(const struct gemm_provider *provider, enum gemm_precision p
 {
     static const float a32[] = {1, 2, 3, 4}, b32[] = {5, 6, 7, 8};
     static const double a64[] = {1, 2, 3, 4}, b64[] = {5, 6, 7, 8};
-    const struct gemm_problem problem = {precision, false, false, 2, 2, 2, 2, 2, 2};
+    const struct gemm_problem problem = {precision, false, false, 2, 2, 2, 2, 2, 2, 0, 0};
     const bool f32 = precision == GEMM_F32;
     float c32[4];
     struct gemm gemm;
@@ -178,8 +178,9 @@ static void test_limits(void **state)
     for (size_t i = 0; i < FAKES; i++) {
         struct gemm_provider *provider;
         struct gemm gemm;
-        const struct gemm_problem large = {
-            GEMM_F32, false, false, 1, (size_t)1 << 31, 1, 1, (size_t)1 << 31, (size_t)1 << 31};
+        const struct gemm_problem large = {GEMM_F32,        false, false, 1,
+                                           (size_t)1 << 31, 1,     1,     (size_t)1 << 31,
+                                           (size_t)1 << 31, 0,     0};
         assert_int_equal(gm_gemm_open(fake(fakes[i].kind), &provider, NULL), GEMMLP_OK);
         assert_int_equal(gm_gemm_prepare(&gemm, provider, &large, NULL),
                          fakes[i].wide ? GEMMLP_OK : GEMMLP_INVALID_ARGUMENT);

@@ -167,7 +167,7 @@ static void test_run_again(void **state)
 {
     (void)state;
     enum { M = 67, N = 130, K = 71, RUNS = 4 * COUNT(factors) };
-    const struct gemm_problem p = {GEMM_F32, true, false, M, N, K, M + 1, N + 2, N + 3};
+    const struct gemm_problem p = {GEMM_F32, true, false, M, N, K, M + 1, N + 2, N + 3, 0, 0};
     const int threads = omp_get_max_threads();
     for (int prepared = 1; prepared <= 2; prepared++) {
         struct gemm gemm;
@@ -241,7 +241,8 @@ static void test_same_bits(void **state)
     for (int kind = 0; kind < 4; kind++) {
         const bool transpose_a = kind & 1, transpose_b = kind & 2;
         const struct gemm_problem p = {GEMM_F32, transpose_a,         transpose_b,         M, N,
-                                       K,        transpose_a ? M : K, transpose_b ? K : N, N};
+                                       K,        transpose_a ? M : K, transpose_b ? K : N, N, 0,
+                                       0};
         float *a = matrix_create(GEMM_F32, M, K, K, 1, 0),
               *b = matrix_create(GEMM_F32, K, N, N, 2, 0);
         float *one = matrix_create(GEMM_F32, M, N, N, 3, 0), *many = malloc(sizeof(float) * M * N);
@@ -262,6 +263,53 @@ static void test_same_bits(void **state)
         free(one);
         free(many);
         free(before);
+    }
+    omp_set_num_threads(threads);
+}
+
+/* A (forward) or B (gradient) with a copy for each thread: NaN in all but the first unless the
+ * provider says that it reads them, and between them. */
+static void check_copies(bool gradient, size_t m, size_t n, size_t k, int threads)
+{
+    enum { PADDING = 48 };
+    const struct gemm_problem plain = {GEMM_F32,         gradient,         !gradient, m, n, k,
+                                       gradient ? m : k, gradient ? n : k, n,         0, 0};
+    const size_t inputs = gradient ? k * n : m * k, stride = inputs + PADDING;
+    float *copies = malloc((size_t)threads * stride * sizeof *copies);
+    float *x = matrix_create(GEMM_F32, 1, inputs, inputs, 1, 0);
+    float *other =
+        gradient ? matrix_create(GEMM_F32, k, m, m, 2, 0) : matrix_create(GEMM_F32, n, k, k, 2, 0);
+    float *expected = malloc(m * n * sizeof *expected), *c = malloc(m * n * sizeof *c);
+    assert_true(copies && expected && c);
+    omp_set_num_threads(threads);
+    run(tested, &plain, 1, gradient ? other : x, gradient ? x : other, 0, expected, NULL);
+    struct gemm_problem problem = plain;
+    problem.copy_a = gradient ? 0 : stride;
+    problem.copy_b = gradient ? stride : 0;
+    struct gemm gemm;
+    assert_int_equal(gm_gemm_prepare(&gemm, tested, &problem, NULL), GEMMLP_OK);
+    const bool read = gm_gemm_reads_copies(&gemm);
+    for (size_t i = 0; i < (size_t)threads * stride; i++) {
+        const bool filled = i % stride < inputs && (i < stride || read);
+        copies[i] = filled ? x[i % stride] : NAN;
+    }
+    if (strcmp(tested->name, "native") == 0)
+        assert_int_equal(read, threads > 1 && m * n * k > 1000 * 1000);
+    gm_gemm_run(&gemm, 1, gradient ? other : copies, gradient ? copies : other, 0, c, NULL);
+    assert_memory_equal(c, expected, m * n * sizeof *c);
+    gm_gemm_release(&gemm);
+    free(copies), free(x), free(other), free(expected), free(c);
+}
+
+static void test_copies(void **state)
+{
+    (void)state;
+    const int threads = omp_get_max_threads();
+    for (int t = 1; t <= 3; t++) {
+        check_copies(false, 64, 192, 100, t);
+        check_copies(true, 192, 100, 64, t);
+        check_copies(false, 8, 10, 30, t); /* for one thread */
+        check_copies(true, 10, 30, 8, t);
     }
     omp_set_num_threads(threads);
 }
@@ -312,7 +360,7 @@ static void test_nan_spreads(void **state)
     enum { N = 40 };
     static float a[N * N], b[N * N], c[N * N];
     for (size_t p = 0; provider_at(p); p++) {
-        const struct gemm_problem problem = {GEMM_F32, false, false, N, N, N, N, N, N};
+        const struct gemm_problem problem = {GEMM_F32, false, false, N, N, N, N, N, N, 0, 0};
         memset(a, 0, sizeof a);
         fill_f32(b, COUNT(b), 1, -1, 1);
         a[7 * N + 9] = NAN;
@@ -332,7 +380,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_by_hand),        cmocka_unit_test(test_products),
         cmocka_unit_test(test_network_shapes), cmocka_unit_test(test_tile_edges),
         cmocka_unit_test(test_same_bits),      cmocka_unit_test(test_nan_spreads),
-        cmocka_unit_test(test_run_again),
+        cmocka_unit_test(test_run_again),      cmocka_unit_test(test_copies),
     };
     const enum opened opened = open_providers(argc, argv);
     if (opened != OPENED)

@@ -190,7 +190,7 @@ static void test_planner(void **state)
     assert_int_equal(gm_planner_open("", &provider, &error), GEMMLP_OK);
     assert_string_equal(error.message, ""); /* whatever this build is without */
     if (gm_gemm_check_bf16(provider, &error) == GEMMLP_OK) {
-        const struct gemm_problem other = {GEMM_BF16, false, true, 4, 5, 6, 6, 6, 5};
+        const struct gemm_problem other = {GEMM_BF16, false, true, 4, 5, 6, 6, 6, 5, 0, 0};
         assert_int_equal(gm_gemm_prepare(&gemm, provider, &other, &error), GEMMLP_OK);
         gm_gemm_release(&gemm);
         assert_string_equal(error.message, ""); /* whoever among them has no bf16 */
@@ -199,7 +199,7 @@ static void test_planner(void **state)
         release(&o);
         const struct plan *plan = gm_planner_plan(provider);
         assert_true(plan->count == 2 && plan->choices[1].problem.precision == GEMM_BF16);
-        const struct gemm_problem f32 = {GEMM_F32, false, true, 40, 50, 60, 60, 60, 50};
+        const struct gemm_problem f32 = {GEMM_F32, false, true, 40, 50, 60, 60, 60, 50, 0, 0};
         assert_int_equal(gm_gemm_prepare(&gemm, provider, &f32, NULL), GEMMLP_OK);
         gm_gemm_release(&gemm);
         assert_int_equal(plan->count, 3);
@@ -211,7 +211,7 @@ static void test_refused(void **state)
 {
     (void)state;
     static const char *const without[] = {"xsmm", NULL};
-    const struct gemm_problem problem = {GEMM_BF16, false, false, 2, 2, 2, 2, 2, 2};
+    const struct gemm_problem problem = {GEMM_BF16, false, false, 2, 2, 2, 2, 2, 2, 0, 0};
     for (size_t i = 0; i < COUNT(without); i++) {
         struct gemm_provider *provider;
         struct gemm gemm;

@@ -50,7 +50,7 @@ static void test_sizes_out_of_range(void **state)
 static void test_precisions(void **state)
 {
     (void)state;
-    const struct gemm_problem wide = {GEMM_F64, false, false, 2, 3, 4, 4, 3, 3};
+    const struct gemm_problem wide = {GEMM_F64, false, false, 2, 3, 4, 4, 3, 3, 0, 0};
     struct gemm gemm;
     gemmlp_error error;
     if (has_precision(tested, GEMM_F64))

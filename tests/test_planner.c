@@ -12,7 +12,7 @@
 #include "linalg/planner.h"
 #include "support.h"
 
-static const struct gemm_problem forward = {GEMM_F32, false, true, 33, 20, 50, 50, 50, 20};
+static const struct gemm_problem forward = {GEMM_F32, false, true, 33, 20, 50, 50, 50, 20, 0, 0};
 
 static void multiply(const struct gemm_provider *provider, const struct gemm_problem *p, float *c)
 {
@@ -60,9 +60,9 @@ static void test_large_products(void **state)
 {
     (void)state;
     static const struct gemm_problem large[] = {
-        {GEMM_F32, false, true, 100000, 3000, 5000, 5000, 5000, 3000},
-        {GEMM_F32, true, false, 5000, 3000, 100000, 5000, 3000, 3000},
-        {GEMM_F32, false, false, 7, 1, 1000000, 1000000, 1, 1}};
+        {GEMM_F32, false, true, 100000, 3000, 5000, 5000, 5000, 3000, 0, 0},
+        {GEMM_F32, true, false, 5000, 3000, 100000, 5000, 3000, 3000, 0, 0},
+        {GEMM_F32, false, false, 7, 1, 1000000, 1000000, 1, 1, 0, 0}};
     struct gemm_provider *planner;
     assert_int_equal(gm_planner_open("", &planner, NULL), GEMMLP_OK);
     for (size_t i = 0; i < 3; i++) {

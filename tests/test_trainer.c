@@ -45,6 +45,39 @@ static void test_learns_with_threads(void **state)
     gemmlp_dataset_free(c.data);
 }
 
+/* By `native`, whose threads have their own copies of a batch: the weights have the same bits as
+ * after training on one thread. */
+static void test_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { N_IN = 80, COUNT_OF = 190, CLASSES_OF = 3 };
+    static float x[COUNT_OF * N_IN];
+    int32_t labels[COUNT_OF];
+    fill_f32(x, COUNT_OF * N_IN, 3, -1, 1);
+    for (size_t i = 0; i < COUNT_OF; i++)
+        labels[i] = (int32_t)(i % CLASSES_OF);
+    const gemmlp_arrays arrays = {.examples = COUNT_OF,
+                                  .features = N_IN,
+                                  .outputs = CLASSES_OF,
+                                  .task = GEMMLP_CLASSIFY,
+                                  .x_f32 = x,
+                                  .labels = labels};
+    gemmlp_dataset *data;
+    assert_int_equal(gemmlp_dataset_wrap(&arrays, &data, NULL), GEMMLP_OK);
+    gemmlp_model *models[4] = {NULL};
+    for (int threads = 1; threads < 4; threads++) {
+        models[threads] = model_of(data, 128, 0, 1);
+        gemmlp_training training = training_of("adam", 0.01, 100, 3); /* and 90, the last batch */
+        training.compute.threads = threads;
+        training.compute.provider = "native";
+        train(models[threads], data, NULL, &training);
+        assert_true(same_parameters(models[1], models[threads]));
+    }
+    for (int threads = 1; threads < 4; threads++)
+        gemmlp_model_free(models[threads]);
+    gemmlp_dataset_free(data);
+}
+
 /* ---- early stopping -------------------------------------------------------------------------- */
 
 /* Labels that the inputs say nothing about: what is learnt makes the validation loss worse. */
@@ -249,9 +282,13 @@ static void test_class_weights(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),         cmocka_unit_test(test_learns_with_threads),
-        cmocka_unit_test(test_early_stopping), cmocka_unit_test(test_one_step_at_a_time),
-        cmocka_unit_test(test_seeds),          cmocka_unit_test(test_batch_sizes),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_learns_with_threads),
+        cmocka_unit_test(test_any_number_of_threads),
+        cmocka_unit_test(test_early_stopping),
+        cmocka_unit_test(test_one_step_at_a_time),
+        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_batch_sizes),
         cmocka_unit_test(test_class_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,10 +129,8 @@ static inline size_t source_row(const struct batch_source *source, const uint32_
 struct gather {
     const struct batch_source *source;
     const uint32_t *order;
-    size_t offset; /* of the batch in `order` */
-    float *x;      /* or, where it is NULL: */
-    gm_bf16 *x16;
-    float *y;
+    size_t first, rows; /* of the batch, in `order` */
+    struct batch to;
 };
 
 static void convert_row(const struct gather *g, size_t row, size_t to)
@@ -140,14 +138,14 @@ static void convert_row(const struct gather *g, size_t row, size_t to)
     const struct batch_source *s = g->source;
     const gemmlp_arrays *arrays = &s->dataset->storage->arrays;
     const size_t n = arrays->features;
-    if (g->x && arrays->x_u8)
-        row_u8(arrays->x_u8 + row * n, s->factor, s->offset, n, g->x + to * n);
-    else if (g->x)
-        row_f32(arrays->x_f32 + row * n, s->factor, s->offset, n, g->x + to * n);
+    if (g->to.x && arrays->x_u8)
+        row_u8(arrays->x_u8 + row * n, s->factor, s->offset, n, g->to.x + to * n);
+    else if (g->to.x)
+        row_f32(arrays->x_f32 + row * n, s->factor, s->offset, n, g->to.x + to * n);
     else if (arrays->x_u8)
-        row_u8_bf16(arrays->x_u8 + row * n, s->factor, s->offset, n, g->x16 + to * n);
+        row_u8_bf16(arrays->x_u8 + row * n, s->factor, s->offset, n, g->to.x16 + to * n);
     else
-        row_f32_bf16(arrays->x_f32 + row * n, s->factor, s->offset, n, g->x16 + to * n);
+        row_f32_bf16(arrays->x_f32 + row * n, s->factor, s->offset, n, g->to.x16 + to * n);
 }
 
 static void gather_rows(const void *context, size_t first, size_t last)
@@ -158,30 +156,33 @@ static void gather_rows(const void *context, size_t first, size_t last)
     const size_t outputs = source->outputs;
     const size_t ahead = rows_ahead(arrays), examples = source->dataset->examples;
     for (size_t i = first; i < last; i++) {
-        const size_t row = source_row(source, g->order, g->offset + i);
-        if (g->offset + i + ahead < examples)
-            prefetch_row(arrays, source_row(source, g->order, g->offset + i + ahead));
+        const size_t row = source_row(source, g->order, g->first + i);
+        if (g->first + i + ahead < examples)
+            prefetch_row(arrays, source_row(source, g->order, g->first + i + ahead));
         convert_row(g, row, i);
-        if (g->y)
-            gather_targets(arrays, row, outputs, g->y + i * outputs);
+        if (g->to.y)
+            gather_targets(arrays, row, outputs, g->to.y + i * outputs);
     }
 }
 
-static void gather_all(const struct gather *gather, size_t rows)
+static void gather_copies(const void *context, size_t first, size_t last)
 {
-    const struct batch_source *source = gather->source;
-    const size_t width = source->dataset->storage->arrays.features + source->outputs;
-    gm_parallel(rows * width > SERIAL_ELEMENTS, rows, gather_rows, gather);
+    for (size_t copy = first; copy < last; copy++) {
+        struct gather g = *(const struct gather *)context;
+        g.to.x += copy * g.to.stride;
+        if (copy > 0)
+            g.to.y = NULL;
+        gather_rows(&g, 0, g.rows);
+    }
 }
 
 void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
-                     size_t rows, float *x, float *y)
+                     size_t rows, const struct batch *to)
 {
-    gather_all(&(struct gather){source, order, first, x, NULL, y}, rows);
-}
-
-void gm_batch_gather_bf16(const struct batch_source *source, const uint32_t *order, size_t first,
-                          size_t rows, gm_bf16 *x, float *y)
-{
-    gather_all(&(struct gather){source, order, first, NULL, x, y}, rows);
+    const struct gather gather = {source, order, first, rows, *to};
+    const size_t width = source->dataset->storage->arrays.features + source->outputs;
+    if (to->copies > 1)
+        gm_parallel(true, to->copies, gather_copies, &gather);
+    else
+        gm_parallel(rows * width > SERIAL_ELEMENTS, rows, gather_rows, &gather);
 }

@@ -16,14 +16,17 @@ struct batch_source {
     size_t outputs;               /* columns of y: the network's, at least the data's classes */
 };
 
-/* Examples order[first .. first + rows - 1] of an order of the data set (NULL: first ..
- * themselves): x (rows x features) pre-processed, y (rows x outputs) one-hot for labels; y may be
- * NULL. OpenMP-parallel over rows, allocates nothing. */
-void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
-                     size_t rows, float *x, float *y);
+/* Where it goes. */
+struct batch {
+    float *x;              /* (rows x features), pre-processed; or, where it is NULL: */
+    gm_bf16 *x16;          /* the same, rounded to bf16 */
+    float *y;              /* (rows x outputs), one-hot for labels; NULL: not wanted */
+    size_t copies, stride; /* of x, so many elements apart: each by one thread; 0 or 1: no others */
+};
 
-/* The same with x rounded to bf16. */
-void gm_batch_gather_bf16(const struct batch_source *source, const uint32_t *order, size_t first,
-                          size_t rows, gm_bf16 *x, float *y);
+/* Examples order[first .. first + rows - 1] of an order of the data set (NULL: first ..
+ * themselves). OpenMP-parallel, over rows or copies; allocates nothing. */
+void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
+                     size_t rows, const struct batch *to);
 
 #endif

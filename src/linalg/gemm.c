@@ -202,6 +202,12 @@ void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const voi
     gemm->provider->kind->run(gemm, alpha, a, b, beta, c, epilogue);
 }
 
+bool gm_gemm_reads_copies(const struct gemm *gemm)
+{
+    const struct gemm_kind *kind = gemm->provider->kind;
+    return kind->reads_copies && kind->reads_copies(gemm);
+}
+
 void gm_gemm_release(struct gemm *gemm)
 {
     if (gemm->provider && gemm->provider->kind->release)

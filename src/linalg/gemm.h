@@ -41,6 +41,9 @@ struct gemm_problem {
     bool transpose_b; /* B is stored (n x k) */
     size_t m, n, k;
     size_t lda, ldb, ldc;
+    /* Elements from one copy of A or of B to the next, of which each of omp_get_max_threads() has
+     * one, in its own cache (gm_gemm_reads_copies). 0: there is one for all. */
+    size_t copy_a, copy_b;
 };
 
 struct gemm_tile {
@@ -87,6 +90,8 @@ struct gemm_kind {
     void (*run)(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                 void *c, const struct gemm_epilogue *epilogue);
     void (*release)(void *plan); /* may be NULL */
+    /* Whether threads read their own copies; NULL: they all read the first. */
+    bool (*reads_copies)(const struct gemm *gemm);
 };
 
 /* A prepared product. */
@@ -124,6 +129,9 @@ gemmlp_status gm_gemm_prepare(struct gemm *gemm, const struct gemm_provider *pro
 void gm_gemm_run(const struct gemm *gemm, double alpha, const void *a, const void *b, double beta,
                  void *c, const struct gemm_epilogue *epilogue);
 void gm_gemm_release(struct gemm *gemm);
+/* Whether every thread reads all of the copied A or B, and each its own copy; else the first copy
+ * serves all, and no others are needed. */
+bool gm_gemm_reads_copies(const struct gemm *gemm);
 
 /* For providers that cannot do better: one parallel sweep of the epilogue over C. */
 void gm_gemm_sweep(const struct gemm_problem *problem, void *c,

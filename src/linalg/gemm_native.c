@@ -51,8 +51,9 @@ struct native_plan {
     struct native_unit unit; /* of the kernel's tiles: where C may be cut */
     size_t threads;          /* that there is scratch for */
     struct native_cut cut;   /* for so many */
-    size_t scratch_bytes;    /* of each thread */
-    unsigned char *scratch;  /* panels of B, then the packed block of A */
+    size_t copy_a, copy_b; /* as in the problem, where each thread reads all of A or of B; else 0 */
+    size_t scratch_bytes;  /* of each thread */
+    unsigned char *scratch; /* panels of B, then the packed block of A */
 };
 
 /* ---- the plan ---- */
@@ -98,6 +99,11 @@ static struct native_cut cut_for(const struct native_plan *plan, const struct ge
     return gm_native_cut(p, threads, plan->unit, neurons);
 }
 
+static bool is_serial(const struct gemm_problem *p)
+{
+    return 2.0 * (double)p->m * (double)p->n * (double)p->k < SERIAL_FLOP;
+}
+
 static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p)
 {
     const struct native_kernels *kernels = plan->kernels;
@@ -109,6 +115,10 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
         part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->unit.rows);
     plan->strip = round_up(STRIP, plan->unit.columns);
     plan->cut = cut_for(plan, p, plan->threads);
+    if (plan->threads > 1 && !is_serial(p)) {
+        plan->copy_a = plan->cut.down == 1 ? p->copy_a : 0;
+        plan->copy_b = plan->cut.across == 1 ? p->copy_b : 0;
+    }
     const size_t panels = p->n / plan->cut.across / plan->unit.columns;
     const size_t tiles = p->m / plan->cut.down / plan->unit.rows;
     if (plan->dot) {
@@ -261,9 +271,8 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
         return;
     }
     const struct call call = {gemm, alpha, beta, a, b, c, epilogue};
-    const double flop = 2.0 * (double)p->m * (double)p->n * (double)p->k;
     const size_t threads = at_most((size_t)omp_get_max_threads(), plan->threads);
-    if (threads == 1 || flop < SERIAL_FLOP) {
+    if (threads == 1 || is_serial(p)) {
         multiply_rectangle(&call, (struct native_range){0, p->m}, (struct native_range){0, p->n},
                            plan->scratch);
         return;
@@ -275,8 +284,17 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
         const struct native_cut cut = team == plan->threads ? plan->cut : cut_for(plan, p, team);
         struct native_range rows, columns;
         gm_native_share(p, &cut, thread, &rows, &columns);
-        multiply_rectangle(&call, rows, columns, plan->scratch + thread * plan->scratch_bytes);
+        struct call mine = call;
+        mine.a += thread * plan->copy_a;
+        mine.b += thread * plan->copy_b;
+        multiply_rectangle(&mine, rows, columns, plan->scratch + thread * plan->scratch_bytes);
     }
+}
+
+static bool reads_copies(const struct gemm *gemm)
+{
+    const struct native_plan *plan = gemm->plan;
+    return plan->copy_a || plan->copy_b;
 }
 
 /* ---- the provider ---- */
@@ -319,4 +337,5 @@ const struct gemm_kind gm_gemm_native = {
     .prepare = prepare,
     .run = run,
     .release = release,
+    .reads_copies = reads_copies,
 };

@@ -59,6 +59,7 @@ static struct gemm_problem timed_problem(const struct gemm_problem *problem)
     p.lda = p.transpose_a ? p.m : p.k;
     p.ldb = p.transpose_b ? p.k : p.n;
     p.ldc = p.n;
+    p.copy_a = p.copy_b = 0;
     return p;
 }
 
@@ -282,6 +283,11 @@ static void run(const struct gemm *gemm, double alpha, const void *a, const void
     omp_set_num_threads(before);
 }
 
+static bool reads_copies(const struct gemm *gemm)
+{
+    return gm_gemm_reads_copies(&((const struct planned *)gemm->plan)->inner);
+}
+
 static void release(void *plan)
 {
     struct planned *planned = plan;
@@ -327,6 +333,7 @@ static const struct gemm_kind kind = {
     .prepare = prepare,
     .run = run,
     .release = release,
+    .reads_copies = reads_copies,
 };
 
 /* A CBLAS library, and whatever kinds there are beside it but the reference, which is there for

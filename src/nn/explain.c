@@ -84,7 +84,7 @@ static double forward(struct explainer *e, size_t first, size_t rows)
 {
     const size_t n_in = e->network.spec.n_in, n_out = e->source.outputs;
     const size_t full = rows == 1 ? 1 : ROWS;
-    gm_batch_gather(&e->source, NULL, first, rows, e->x, e->y);
+    gm_batch_gather(&e->source, NULL, first, rows, &(struct batch){.x = e->x, .y = e->y});
     pass_set_rows(e->pass, full);
     for (size_t i = 0; i < full * n_in; i++)
         e->pass->x[i] = (double)e->x[i % (rows * n_in)];

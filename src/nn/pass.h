@@ -51,6 +51,7 @@ struct pass {
     size_t rows;                  /* of the batch at hand: one of the two row counts */
     real *x;                      /* (batch x n_in); NULL in bf16 */
     gm_bf16 *x16;                 /* (batch x n_in); NULL but in bf16 */
+    size_t x_copies, x_stride;    /* of x: one for each thread, so many elements apart; or 1 */
     real *y;                      /* (batch x outputs) */
     double *cost;                 /* (batch): C0 of each example */
     struct pass_layer *layers;    /* (layer_count) */

@@ -1,5 +1,6 @@
 /* workspace.c: what a pass needs before it can run: buffers for one batch, and the products of
  * every layer, prepared. */
+#include <omp.h>
 #include <stdlib.h>
 
 #include "linalg/planner.h"
@@ -29,15 +30,33 @@ static bool keeps_apart(const struct layer *layer)
     return layer->activation->needs_z || layer->dropout > 0;
 }
 
+/* A batch of which each thread gathers a part, and reads all, goes from core to core in every step.
+ * Where it fits into a core's cache beside the rest, each thread gathers all of it for itself. (Not
+ * in bf16: there is half of it to move, and rounding it takes longer.) */
+enum { COPY_BYTES = 1 << 19, COPY_UNIT = 64 / sizeof(real) };
+
+static void lay_out_x(struct pass *pass, struct arena *arena, size_t rows)
+{
+    const size_t n_in = pass->model->layers[0].n_in, threads = (size_t)omp_get_max_threads();
+    pass->x_copies = 1;
+    if (pass->purpose == PASS_TRAIN_BF16) {
+        pass->x16 = take_bf16(arena, rows, n_in);
+    } else if (pass->purpose == PASS_TRAIN && threads > 1 &&
+               n_in <= COPY_BYTES / sizeof(real) / rows) {
+        pass->x_copies = threads;
+        pass->x_stride = (rows * n_in + COPY_UNIT - 1) / COPY_UNIT * COPY_UNIT;
+        pass->x = take(arena, threads, pass->x_stride);
+    } else {
+        pass->x = take(arena, rows, n_in);
+    }
+}
+
 static void lay_out(struct pass *pass, struct arena *arena, size_t rows)
 {
     const struct model *model = pass->model;
     const size_t wide = widest(model), last = model->layer_count - 1;
     const bool train = pass->purpose != PASS_PREDICT, bf16 = pass->purpose == PASS_TRAIN_BF16;
-    if (bf16)
-        pass->x16 = take_bf16(arena, rows, model->layers[0].n_in);
-    else
-        pass->x = take(arena, rows, model->layers[0].n_in);
+    lay_out_x(pass, arena, rows);
     pass->y = take(arena, rows, model->layers[last].n_out);
     pass->cost = gm_arena_take(arena, rows, sizeof *pass->cost);
     real *pair[2] = {take(arena, rows, wide), take(arena, rows, wide)};
@@ -75,13 +94,15 @@ size_t pass_workspace(const struct model *model, enum pass_purpose purpose, size
 }
 
 /* Only what will run: no gradient is taken of the network's inputs. */
-static gemmlp_status prepare_layer(const struct layer *layer, enum pass_purpose purpose, bool first,
+static gemmlp_status prepare_layer(const struct pass *pass, size_t l,
                                    const struct gemm_provider *provider, size_t rows,
                                    struct products *products, gemmlp_error *error)
 {
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const bool train = purpose != PASS_PREDICT;
-    const enum gemm_precision precision = purpose == PASS_TRAIN_BF16 ? GEMM_BF16 : REAL_PRECISION;
+    const size_t n_in = pass->model->layers[l].n_in, n_out = pass->model->layers[l].n_out;
+    const bool train = pass->purpose != PASS_PREDICT;
+    const enum gemm_precision precision =
+        pass->purpose == PASS_TRAIN_BF16 ? GEMM_BF16 : REAL_PRECISION;
+    const size_t copy = l == 0 ? pass->x_stride : 0;
     const struct gemm_problem forward = {.precision = precision,
                                          .transpose_b = true,
                                          .m = rows,
@@ -89,7 +110,8 @@ static gemmlp_status prepare_layer(const struct layer *layer, enum pass_purpose 
                                          .k = n_in,
                                          .lda = n_in,
                                          .ldb = n_in,
-                                         .ldc = n_out};
+                                         .ldc = n_out,
+                                         .copy_a = copy};
     const struct gemm_problem backward = {.precision = precision,
                                           .m = rows,
                                           .n = n_in,
@@ -104,13 +126,24 @@ static gemmlp_status prepare_layer(const struct layer *layer, enum pass_purpose 
                                           .k = rows,
                                           .lda = n_out,
                                           .ldb = n_in,
-                                          .ldc = n_in};
+                                          .ldc = n_in,
+                                          .copy_b = copy};
     gemmlp_status status = gm_gemm_prepare(&products->forward, provider, &forward, error);
-    if (status == GEMMLP_OK && train && !first)
+    if (status == GEMMLP_OK && train && l > 0)
         status = gm_gemm_prepare(&products->backward, provider, &backward, error);
     if (status == GEMMLP_OK && train)
         status = gm_gemm_prepare(&products->gradient, provider, &gradient, error);
     return status;
+}
+
+/* Whether any product does. */
+static bool reads_copies(const struct pass *pass)
+{
+    bool any = false;
+    for (int i = 0; i < 2 && pass->row_counts[i]; i++)
+        any |= gm_gemm_reads_copies(&pass->products[i]->forward) ||
+               gm_gemm_reads_copies(&pass->products[i]->gradient);
+    return any;
 }
 
 static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *provider,
@@ -121,8 +154,10 @@ static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *prov
     for (int i = 0; i < 2; i++)
         for (size_t l = 0; status == GEMMLP_OK && pass->row_counts[i] && l < model->layer_count;
              l++)
-            status = prepare_layer(&model->layers[l], pass->purpose, l == 0, provider,
-                                   pass->row_counts[i], &pass->products[i][l], error);
+            status =
+                prepare_layer(pass, l, provider, pass->row_counts[i], &pass->products[i][l], error);
+    if (status == GEMMLP_OK && pass->x_copies > 1 && !reads_copies(pass))
+        pass->x_copies = 1;
     return status == GEMMLP_OK ? gm_planner_save(provider, error) : status;
 }
 

@@ -120,8 +120,8 @@ void gm_evaluator_free(struct evaluator *evaluator)
 static double run_batch(struct evaluator *e, size_t first, size_t rows, bool with_y)
 {
     pass_set_rows(e->pass, rows);
-    gm_batch_gather(&e->source, NULL, e->first + first, rows, e->pass->x,
-                    with_y ? e->pass->y : NULL);
+    const struct batch batch = {.x = e->pass->x, .y = with_y ? e->pass->y : NULL};
+    gm_batch_gather(&e->source, NULL, e->first + first, rows, &batch);
     pass_forward(e->pass, NULL);
     return pass_cost(e->pass, with_y, 0, NULL);
 }

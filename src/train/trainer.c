@@ -224,10 +224,8 @@ static gemmlp_status make_step(struct gemmlp_trainer *t, gemmlp_error *error)
         gm_shuffle(t->settings.seed, p->epoch, examples, t->order);
     t->shuffled = true;
     pass_set_rows(pass, rows);
-    if (pass->x16)
-        gm_batch_gather_bf16(&t->source, t->order, first, rows, pass->x16, pass->y);
-    else
-        gm_batch_gather(&t->source, t->order, first, rows, pass->x, pass->y);
+    const struct batch batch = {pass->x, pass->x16, pass->y, pass->x_copies, pass->x_stride};
+    gm_batch_gather(&t->source, t->order, first, rows, &batch);
     p->learning_rate = gm_schedule_lr(&t->schedule, p->step);
     const double cost = step_run(&t->step, p->step, p->learning_rate);
     if (!isfinite(cost)) {

@@ -84,7 +84,7 @@ static void check(const struct gemm_provider *provider, struct operands *o, doub
                   double beta, bool with_epilogue)
 {
     const struct gemm_problem *p = &o->p;
-    const struct gemm_epilogue epilogue = {add_thousand, o};
+    const struct gemm_epilogue epilogue = {.apply = add_thousand, .context = o};
     struct gemm gemm;
     memcpy(o->c, o->before, p->m * p->ldc * sizeof *o->c);
     for (size_t i = 0; beta == 0 && i < p->m; i++) /* not to be read */

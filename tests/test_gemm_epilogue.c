@@ -1,5 +1,5 @@
 /* test_gemm_epilogue.c [PROVIDER]: the epilogue of a product sees each element once, when its sum
- * is whole, and is told where it is. */
+ * is whole, and is told where it is; one that consumes C as well, wherever its tiles lie. */
 #include "products.h"
 
 #include <omp.h>
@@ -8,19 +8,21 @@
 struct witness {
     const struct gemm_problem *problem;
     unsigned char *c;
-    int *seen; /* (m x n) */
+    void *taken; /* as C: NULL, or where results go, because tiles may lie anywhere */
+    int *seen;   /* (m x n) */
     int *strange;
 };
 
-/* c <- 2 c + 1, seen and counted. */
+/* c, or taken, <- 2 c + 1, seen and counted. */
 static void witness_apply(const void *context, const struct gemm_tile *tile)
 {
     const struct witness *w = context;
     const struct gemm_problem *p = w->problem;
     const size_t at = tile->row * p->ldc + tile->column;
     if (tile->rows == 0 || tile->columns == 0 || tile->row + tile->rows > p->m ||
-        tile->column + tile->columns > p->n || tile->ldc != p->ldc ||
-        (unsigned char *)tile->c != w->c + at * element_size(p->precision)) {
+        tile->column + tile->columns > p->n || tile->ldc < tile->columns ||
+        (!w->taken && (tile->ldc != p->ldc ||
+                       (unsigned char *)tile->c != w->c + at * element_size(p->precision)))) {
 #pragma omp atomic
         *w->strange += 1;
         return;
@@ -30,13 +32,18 @@ static void witness_apply(const void *context, const struct gemm_tile *tile)
             int *seen = &w->seen[(tile->row + i) * p->n + tile->column + j];
 #pragma omp atomic
             *seen += 1;
-            size_t index = i * tile->ldc + j;
-            set(p->precision, tile->c, index, 2 * get(p->precision, tile->c, index) + 1);
+            const size_t index = i * tile->ldc + j;
+            const double result = 2 * get(p->precision, tile->c, index) + 1;
+            if (w->taken)
+                set(p->precision, w->taken, at + i * p->ldc + j, result);
+            else
+                set(p->precision, tile->c, index, result);
         }
     }
 }
 
-static void check_epilogue(const struct gemm_provider *provider, const struct gemm_problem *p)
+static void check_epilogue(const struct gemm_provider *provider, const struct gemm_problem *p,
+                           bool consumes)
 {
     if (is_refused(provider, p))
         return;
@@ -48,8 +55,10 @@ static void check_epilogue(const struct gemm_provider *provider, const struct ge
     void *plain = matrix_create(precision, p->m, 0, p->ldc, 4, PAD);
     int *seen = calloc(p->m * p->n, sizeof *seen), strange = 0;
     assert_non_null(seen);
-    const struct witness witness = {p, c, seen, &strange};
-    const struct gemm_epilogue epilogue = {witness_apply, &witness};
+    void *taken = matrix_create(precision, p->m, 0, p->ldc, 5, PAD);
+    const struct witness witness = {p, c, consumes ? taken : NULL, seen, &strange};
+    const struct gemm_epilogue epilogue = {
+        .apply = witness_apply, .context = &witness, .consumes = consumes};
     run(provider, p, 1, a, b, 0, plain, NULL);
     run(provider, p, 1, a, b, 0, c, &epilogue);
     const char *what = describe(provider, p, 1, 0);
@@ -58,7 +67,7 @@ static void check_epilogue(const struct gemm_provider *provider, const struct ge
     for (size_t i = 0; i < p->m; i++) {
         for (size_t j = 0; j < p->ldc; j++) {
             double before = get(precision, plain, i * p->ldc + j);
-            double after = get(precision, c, i * p->ldc + j);
+            double after = get(precision, consumes ? taken : c, i * p->ldc + j);
             if (j < p->n && seen[i * p->n + j] != 1)
                 fail_msg("%s: (%zu, %zu) was seen %d times", what, i, j, seen[i * p->n + j]);
             double expected = j < p->n ? 2 * before + 1 : PAD;
@@ -69,6 +78,7 @@ static void check_epilogue(const struct gemm_provider *provider, const struct ge
     free(a);
     free(b);
     free(c);
+    free(taken);
     free(plain);
     free(seen);
 }
@@ -100,7 +110,7 @@ static void test_epilogue(void **state)
                                                  .ldc = shapes[s][1] + pad};
             omp_set_num_threads(i & 2 ? 2 : 1);
             if (has_precision(provider_at(i / 4), problem.precision))
-                check_epilogue(provider_at(i / 4), &problem);
+                check_epilogue(provider_at(i / 4), &problem, s % 2);
         }
     }
     omp_set_num_threads(threads);
@@ -127,7 +137,8 @@ static void test_epilogue_of_large_products(void **state)
         p.ldb = p.transpose_b ? p.k : p.n;
         omp_set_num_threads(1 + (int)(i / 8 % 3));
         if (has_precision(tested, p.precision))
-            check_epilogue(tested, &p);
+            for (int consumes = 0; consumes < 2; consumes++)
+                check_epilogue(tested, &p, consumes);
     }
     omp_set_num_threads(threads);
 }

@@ -6,7 +6,8 @@
  *   for each block of rows of A and C          (as much of A as L2 holds; packed where it pays)
  *     for each block of k                      (a panel of B in L1)
  *       for each strip of columns              native_kernels.h; after the last block of k the
- *                                              epilogue on the strip, which is in L2
+ *                                              epilogue on the strip, which is in L2; one that it
+ *                                              consumes is in scratch, and never leaves L2
  *
  * (After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS
  * 2008.) The order in which an element of C is summed does not depend on how C is cut: the bits are
@@ -30,6 +31,7 @@ enum {
     OUTER_DEPTH = 384,    /* of a block of k: as often is C read and written again */
     DOT_DEPTH = 1024,
     STRIP = 512,                                            /* columns */
+    CONSUMED_STRIP = 128,                                   /* of C in scratch */
     PANEL_BYTES = 2 * 2 * 16 * OUTER_DEPTH * sizeof(float), /* of two of the widest panels */
     DOT_ROWS_MAX = 48, /* more rows of A than this pay for transposing panels of B */
     LINE = 64,
@@ -48,12 +50,14 @@ struct native_plan {
     size_t depth;            /* of a block of k */
     size_t rows;             /* of a block of A */
     size_t strip;            /* columns that are computed before the epilogue */
+    size_t consumed;         /* the same where it consumes them; 0: it never does */
     struct native_unit unit; /* of the kernel's tiles: where C may be cut */
     size_t threads;          /* that there is scratch for */
     struct native_cut cut;   /* for so many */
     size_t copy_a, copy_b; /* as in the problem, where each thread reads all of A or of B; else 0 */
     size_t scratch_bytes;  /* of each thread */
-    unsigned char *scratch; /* panels of B, then the packed block of A */
+    size_t c_at;           /* in it, of a consumed strip */
+    unsigned char *scratch; /* panels of B, the packed block of A, a consumed strip */
 };
 
 /* ---- the plan ---- */
@@ -114,6 +118,8 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     plan->rows =
         part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->unit.rows);
     plan->strip = round_up(STRIP, plan->unit.columns);
+    if (p->transpose_a && p->k <= plan->depth) /* a gradient, of which nothing is added later */
+        plan->consumed = at_most(CONSUMED_STRIP, round_up(p->n, plan->unit.columns));
     plan->cut = cut_for(plan, p, plan->threads);
     if (plan->threads > 1 && !is_serial(p)) {
         plan->copy_a = plan->cut.down == 1 ? p->copy_a : 0;
@@ -169,7 +175,8 @@ static gemmlp_status prepare(const struct gemm_provider *provider,
     plan->threads = (size_t)omp_get_max_threads();
     choose_blocks(plan, problem);
     size_t bytes = plan->pack_a ? plan->rows * plan->depth * sizeof(float) : 0;
-    plan->scratch_bytes = round_up(PANEL_BYTES + bytes, PAGE);
+    plan->c_at = round_up(PANEL_BYTES + bytes, PAGE);
+    plan->scratch_bytes = round_up(plan->c_at + plan->rows * plan->consumed * sizeof(float), PAGE);
     void *scratch = NULL;
     if (!gm_mul(plan->threads, plan->scratch_bytes, &bytes) ||
         posix_memalign(&scratch, PAGE, bytes) != 0) {
@@ -203,22 +210,26 @@ struct call {
 
 /* A block of rows over a block of k, all columns of the range; `last`: nothing is added later. */
 static void multiply_block(const struct call *call, struct native_block *block,
-                           struct native_range rows, struct native_range columns, bool last)
+                           struct native_range rows, struct native_range columns, bool last,
+                           float *scratch)
 {
     const struct native_plan *plan = call->gemm->plan;
     const struct gemm_problem *p = &call->gemm->problem;
     const float *b = block->b;
-    for (size_t j = columns.first; j < columns.last; j += plan->strip) {
-        block->n = at_most(columns.last - j, plan->strip);
+    const bool consumes = plan->consumed && call->epilogue && call->epilogue->consumes;
+    const size_t strip = consumes ? plan->consumed : plan->strip;
+    block->ldc = consumes ? strip : p->ldc;
+    for (size_t j = columns.first; j < columns.last; j += strip) {
+        block->n = at_most(columns.last - j, strip);
         block->b = b + j * block->b_column;
-        block->c = call->c + rows.first * p->ldc + j;
+        block->c = consumes ? scratch : call->c + rows.first * p->ldc + j;
         if (plan->dot)
             plan->kernels->dot(block);
         else
             plan->kernels->outer(block);
         if (last && call->epilogue) {
             const struct gemm_tile tile = {.c = block->c,
-                                           .ldc = p->ldc,
+                                           .ldc = block->ldc,
                                            .row = rows.first,
                                            .column = j,
                                            .rows = block->m,
@@ -250,11 +261,11 @@ static void multiply_rectangle(const struct call *call, struct native_range rows
                                          .panel = (float *)(void *)scratch,
                                          .pack_panel = plan->pack_panel,
                                          .alpha = (float)call->alpha,
-                                         .beta = l == 0 ? (float)call->beta : 1,
-                                         .ldc = p->ldc};
+                                         .beta = l == 0 ? (float)call->beta : 1};
             if (plan->pack_a)
                 plan->kernels->pack_a(&block, plan->dot, packed);
-            multiply_block(call, &block, block_rows, columns, l + plan->depth >= p->k);
+            multiply_block(call, &block, block_rows, columns, l + plan->depth >= p->k,
+                           (float *)(void *)(scratch + plan->c_at));
         }
     }
 }

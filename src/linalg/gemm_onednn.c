@@ -317,7 +317,7 @@ static void scale_tile(const void *context, const struct gemm_tile *tile)
 
 static void scale(const struct gemm_problem *problem, void *c, float factor)
 {
-    const struct gemm_epilogue epilogue = {scale_tile, &factor};
+    const struct gemm_epilogue epilogue = {.apply = scale_tile, .context = &factor};
     gm_gemm_sweep(problem, c, &epilogue);
 }
 

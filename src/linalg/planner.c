@@ -104,7 +104,7 @@ static void touch_tile(const void *precision, const struct gemm_tile *tile)
 
 static double time_calls(const struct gemm *gemm, const struct operands *o, size_t calls)
 {
-    const struct gemm_epilogue touch = {touch_tile, &gemm->problem.precision};
+    const struct gemm_epilogue touch = {.apply = touch_tile, .context = &gemm->problem.precision};
     const double start = gm_seconds();
     for (size_t i = 0; i < calls; i++)
         gm_gemm_run(gemm, 1, o->a, o->b, 0, o->c, &touch);

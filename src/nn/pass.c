@@ -132,8 +132,9 @@ static void forward_epilogue(const void *context, const struct gemm_tile *tile)
 void pass_forward_layer(struct pass *pass, size_t l, const struct dropout *dropout)
 {
     const struct forward_context context = {pass, dropout, l};
-    const struct gemm_epilogue epilogue = {
-        pass->layers[l].a16 ? forward_epilogue_bf16 : forward_epilogue, &context};
+    const struct gemm_epilogue epilogue = {.apply = pass->layers[l].a16 ? forward_epilogue_bf16
+                                                                        : forward_epilogue,
+                                           .context = &context};
     gm_gemm_run(&products_of(pass, l)->forward, 1, input_of(pass, l), weights_of(pass, l), 0,
                 pass->layers[l].kept, &epilogue);
 }
@@ -194,7 +195,7 @@ static void backward_epilogue(const void *context, const struct gemm_tile *tile)
 void pass_backward(struct pass *pass, size_t l)
 {
     const struct backward_context context = {pass, l - 1};
-    const struct gemm_epilogue epilogue = {backward_epilogue, &context};
+    const struct gemm_epilogue epilogue = {.apply = backward_epilogue, .context = &context};
     gm_gemm_run(&products_of(pass, l)->backward, 1, delta_of(pass, l), weights_of(pass, l), 0,
                 pass->layers[l - 1].delta, &epilogue);
 }

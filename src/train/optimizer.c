@@ -159,15 +159,15 @@ static void round_weights(const struct model *model, size_t offset, size_t n)
         real_to_bf16(n, model->slab + offset, model->half + offset);
 }
 
-/* The update of one piece of the slabs. */
-static void update(const struct optimizer *o, const struct update *u, size_t offset, size_t n)
+/* The update of one piece of the slabs; g (n) is its gradient, or, folded into the slot, there. */
+static void update(const struct optimizer *o, const struct update *u, size_t offset, size_t n,
+                   const real *g)
 {
     real *w = o->model->slab + offset;
     if (o->fold == FOLD_INTO_SLOT)
         o->rule->folded(u, n, w, o->slots[0] + offset);
     else
-        o->rule->update(u, n, w, o->gradient + offset, at(o->slots[0], offset),
-                        at(o->slots[1], offset));
+        o->rule->update(u, n, w, g, at(o->slots[0], offset), at(o->slots[1], offset));
     round_weights(o->model, offset, n);
 }
 
@@ -181,7 +181,8 @@ static void update_epilogue(const void *context, const struct gemm_tile *tile)
     const struct update_context *c = context;
     for (size_t i = 0; i < tile->rows; i++)
         update(c->optimizer, &c->optimizer->weights,
-               c->layer->w_at + (tile->row + i) * c->layer->n_in + tile->column, tile->columns);
+               c->layer->w_at + (tile->row + i) * c->layer->n_in + tile->column, tile->columns,
+               (const real *)tile->c + i * tile->ldc);
 }
 
 /* The product was the update. */
@@ -213,9 +214,10 @@ void optimizer_layer(struct optimizer *optimizer, const struct pass *pass, size_
     const gemmlp_training *s = &optimizer->settings;
     const struct update_context context = {optimizer, layer};
     const bool clip = s->clip_norm > 0;
-    const struct gemm_epilogue update_now = {update_epilogue, &context};
-    const struct gemm_epilogue penalise = {penalise_epilogue, &context};
-    const struct gemm_epilogue round = {round_epilogue, &context};
+    const struct gemm_epilogue update_now = {
+        .apply = update_epilogue, .context = &context, .consumes = optimizer->fold == FOLD_NONE};
+    const struct gemm_epilogue penalise = {.apply = penalise_epilogue, .context = &context};
+    const struct gemm_epilogue round = {.apply = round_epilogue, .context = &context};
     if (optimizer->fold == FOLD_INTO_WEIGHTS) {
         pass_gradient(pass, l, -lr * mean, 1 - lr * (s->l2 + s->weight_decay), layer->w,
                       optimizer->model->half ? &round : NULL);
@@ -227,7 +229,7 @@ void optimizer_layer(struct optimizer *optimizer, const struct pass *pass, size_
     pass_gradient(pass, l, mean, beta, slab + layer->w_at, clip ? &penalise : &update_now);
     pass_bias_gradient(pass, l, mean, beta, slab + layer->b_at);
     if (!clip)
-        update(optimizer, &optimizer->biases, layer->b_at, layer->n_out);
+        update(optimizer, &optimizer->biases, layer->b_at, layer->n_out, slab + layer->b_at);
 }
 
 static void square_parts(const void *context, size_t first, size_t last)
@@ -273,7 +275,7 @@ static void sweep_parts(const void *context, size_t first_part, size_t last_part
         real *g = s->optimizer->gradient + s->offset + first;
         for (size_t i = 0; i < count; i++)
             g[i] *= s->scale;
-        update(s->optimizer, s->update, s->offset + first, count);
+        update(s->optimizer, s->update, s->offset + first, count, g);
     }
 }
 

@@ -80,18 +80,33 @@ static void add_thousand(const void *context, const struct gemm_tile *tile)
         }
 }
 
+/* The same into C from wherever the tile lies. */
+static void take_with_thousand(const void *context, const struct gemm_tile *tile)
+{
+    const struct operands *o = context;
+    for (size_t i = 0; i < tile->rows; i++)
+        for (size_t j = 0; j < tile->columns; j++)
+            o->c[(tile->row + i) * o->p.ldc + tile->column + j] =
+                ((const float *)tile->c)[i * tile->ldc + j] + 1000;
+}
+
+enum epilogue { NONE, KEEPS, CONSUMES };
+
 static void check(const struct gemm_provider *provider, struct operands *o, double alpha,
-                  double beta, bool with_epilogue)
+                  double beta, enum epilogue kind)
 {
     const struct gemm_problem *p = &o->p;
-    const struct gemm_epilogue epilogue = {.apply = add_thousand, .context = o};
+    const struct gemm_epilogue epilogue = {.apply =
+                                               kind == KEEPS ? add_thousand : take_with_thousand,
+                                           .context = o,
+                                           .consumes = kind == CONSUMES};
     struct gemm gemm;
     memcpy(o->c, o->before, p->m * p->ldc * sizeof *o->c);
     for (size_t i = 0; beta == 0 && i < p->m; i++) /* not to be read */
         for (size_t j = 0; j < p->n; j++)
             o->c[i * p->ldc + j] = NAN;
     assert_int_equal(gm_gemm_prepare(&gemm, provider, p, NULL), GEMMLP_OK);
-    gm_gemm_run(&gemm, alpha, o->a, o->b, beta, o->c, with_epilogue ? &epilogue : NULL);
+    gm_gemm_run(&gemm, alpha, o->a, o->b, beta, o->c, kind == NONE ? NULL : &epilogue);
     gm_gemm_release(&gemm);
     const double unit = ldexp(1, -24) * ((double)p->k + 3);
     for (size_t i = 0; i < p->m; i++)
@@ -102,7 +117,7 @@ static void check(const struct gemm_provider *provider, struct operands *o, doub
                 assert_true(o->c[at] == o->before[at]);
                 continue;
             }
-            const double shift = with_epilogue ? 1000 : 0;
+            const double shift = kind == NONE ? 0 : 1000;
             const double expected = alpha * o->exact[of] + beta * before + shift;
             const double bound =
                 2 * unit * (fabs(alpha) * o->magnitude[of] + fabs(beta * before)) + shift * 1e-7;
@@ -148,8 +163,8 @@ static void test_products(void **state)
                 const bool gaps = strcmp(names[i], "onednn") != 0 || (m > 1 && n > 1);
                 struct operands o = make(gaps, op & 2, op & 1, m, n, sizes[s][2]);
                 for (size_t f = 0; f < COUNT(factors); f++)
-                    for (int epilogue = 0; epilogue < 2; epilogue++)
-                        check(provider, &o, factors[f][0], factors[f][1], epilogue);
+                    for (int kind = NONE; kind <= (factors[f][1] == 0 ? CONSUMES : KEEPS); kind++)
+                        check(provider, &o, factors[f][0], factors[f][1], (enum epilogue)kind);
                 release(&o);
             }
         gm_gemm_close(provider);
@@ -168,7 +183,7 @@ static void test_any_number_of_threads(void **state)
         assert_non_null(first);
         for (int threads = 1; threads <= 5; threads++) {
             omp_set_num_threads(threads);
-            check(provider, &o, 1, 1, false);
+            check(provider, &o, 1, 1, NONE);
             if (threads == 1)
                 memcpy(first, o.c, bytes);
             assert_memory_equal(first, o.c, bytes);

@@ -6,7 +6,7 @@
  *       a strip of B is packed                 (L2)
  *       for each tile of A                     (L1)
  *         for each panel of the strip          the kernel; C is in L2
- *     the epilogue, on what is still in L2
+ *     the epilogue, on what is still in L2 (and never leaves it where the epilogue consumes C)
  *
  * Each element of C is summed in one order however C is cut: the bits
  * are the same on any number of threads. */
@@ -24,7 +24,8 @@ enum {
     STRIP = 128,      /* columns */
     BLOCK_ROWS = 504, /* with a strip of C, of B and the A that goes with it: half of L2 */
     STRIP_PAIRS = STRIP * (DEPTH / 2),
-    LOW_ROWS = 10, /* of a tile */
+    BLOCK_FLOATS = (BLOCK_ROWS + BF16_ROWS) * STRIP, /* a block is rounded up to whole tiles */
+    LOW_ROWS = 10,                                   /* of a tile */
     LINE = 64,
     PAGE = 4096
 };
@@ -33,11 +34,11 @@ static const double SERIAL_FLOP = 1e6;
 
 struct plan {
     const struct bf16_kernels *kernels;
-    struct arena *scratch;   /* packed A, then a strip of B for each thread */
+    struct arena *scratch;   /* packed A, then a strip of B for each thread, and a block of C */
     size_t depth;            /* of a block of k, even */
     size_t tile_rows, tiles; /* of A */
     size_t tile_pairs;       /* of a tile, all of k */
-    size_t b_at;             /* in the scratch */
+    size_t b_at, c_at;       /* in the scratch */
     size_t threads;
     struct native_cut cut; /* for so many */
 };
@@ -120,15 +121,18 @@ gemmlp_status gm_native_bf16_prepare(struct arena *scratch, const struct gemm_pr
     plan->scratch = scratch;
     plan->threads = (size_t)omp_get_max_threads();
     choose_blocks(plan, p);
-    size_t bytes, b_bytes;
+    size_t bytes, b_bytes, c_bytes;
     if (!gm_mul(plan->tiles, plan->tile_pairs, &bytes) ||
         !gm_mul(bytes, sizeof(bf16_pair), &bytes) || !gm_add(bytes, PAGE, &plan->b_at) ||
         !gm_mul(plan->threads, STRIP_PAIRS * sizeof(bf16_pair), &b_bytes) ||
-        !gm_add(plan->b_at, b_bytes, &bytes)) {
+        !gm_add(plan->b_at, b_bytes, &plan->c_at) ||
+        !gm_mul(plan->threads, BLOCK_FLOATS * sizeof(float), &c_bytes) ||
+        !gm_add(plan->c_at, c_bytes, &bytes)) {
         free(plan);
         return gm_fail_memory(error, "the scratch of a matrix product in bf16", bytes);
     }
-    plan->b_at = plan->b_at / PAGE * PAGE;
+    plan->b_at = plan->b_at / PAGE * PAGE; /* and of what was added, as much is spare */
+    plan->c_at = plan->c_at / PAGE * PAGE;
     status = grow(scratch, bytes, error);
     if (status != GEMMLP_OK) {
         free(plan);
@@ -283,6 +287,8 @@ static void multiply_share(const struct call *call, const struct share *share, s
     const size_t k = call->problem->k;
     bf16_pair *strip =
         (bf16_pair *)(void *)(plan->scratch->base + plan->b_at) + thread * STRIP_PAIRS;
+    float *consumed = (float *)(void *)(plan->scratch->base + plan->c_at) + thread * BLOCK_FLOATS;
+    const bool consumes = call->epilogue && call->epilogue->consumes;
     struct gemm_tile block, next_block;
     struct piece piece, next;
     size_t index = 0;
@@ -295,6 +301,10 @@ static void multiply_share(const struct call *call, const struct share *share, s
             more = block_at(call, share, ++index, &next_block, &next);
         else
             next.depth = at_most(k - next.l, plan->depth);
+        if (consumes) {
+            block.c = consumed;
+            block.ldc = STRIP;
+        }
         multiply_piece(call, &block, &piece, more ? &next : NULL, strip);
         if (last && call->epilogue)
             call->epilogue->apply(call->epilogue->context, &block);

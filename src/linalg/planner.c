@@ -30,7 +30,7 @@ struct planned {
 
 /* What is larger is timed smaller, so that a network is planned in a second and the planner takes
  * no memory to speak of; it is large enough to tell how a library copes with large ones. */
-enum { MAX_SIDE = 2048, MAX_EXAMPLES = 256, REPEATS = 5 };
+enum { MAX_SIDE = 1024, MAX_EXAMPLES = 256, REPEATS = 5 };
 /* Short products repeat until a clock can tell them apart; long ones until this has passed. */
 static const double SAMPLE_SECONDS = 2e-4, CANDIDATE_SECONDS = 1e-2;
 /* One thread is tried below this: above it, two or more are faster everywhere. */
@@ -40,6 +40,8 @@ static const double ONE_THREAD_FLOP = 2e7;
  * them there, for it gives each thread the same neurons in every product (native_cut.h). Cores that
  * have no cache in common take as long to call a matrix of weights back as to multiply by it. */
 static const double MARGIN = 1.3;
+/* After a round this is the end of the race: disturbances are shorter, and differences smaller. */
+static const double FAR_BEHIND = 1.4;
 /* Below this `native` has one thread as well. */
 static const double SHARED_FLOP = 1e6;
 
@@ -120,7 +122,13 @@ struct candidate {
     double calls;   /* of a sample */
     double spent;   /* seconds */
     double seconds; /* of a call, the least of its samples */
+    double margin;  /* by which they are multiplied before they are compared */
 };
+
+static double counted(const struct candidate *c)
+{
+    return c->margin * c->seconds;
+}
 
 static double margin_of(const struct candidate *c, int limit, double flop)
 {
@@ -154,7 +162,8 @@ static gemmlp_status enter(struct candidate *c, const struct gemm_problem *p,
     return status == GEMMLP_OUT_OF_MEMORY ? gm_hand_on(error, &why) : GEMMLP_OK;
 }
 
-/* In turn, so that what disturbs the machine for some milliseconds does not decide. */
+/* In turn, so that what disturbs the machine for some milliseconds does not decide; until one is
+ * left, or those that are have had their time. */
 static void race(struct candidate *candidates, size_t count, const struct operands *o)
 {
     double best = INFINITY;
@@ -163,7 +172,7 @@ static void race(struct candidate *candidates, size_t count, const struct operan
             best = fmin(best, candidates[i].spent);
     for (size_t i = 0; i < count; i++) /* by its first call */
         candidates[i].out |=
-            candidates[i].spent > CANDIDATE_SECONDS / 4 && candidates[i].spent > 1.5 * best;
+            candidates[i].spent > CANDIDATE_SECONDS / 4 && candidates[i].spent > 3 * best;
     best = INFINITY;
     for (size_t round = 0; round < REPEATS; round++) {
         for (size_t i = 0; i < count; i++) {
@@ -171,10 +180,15 @@ static void race(struct candidate *candidates, size_t count, const struct operan
             if (c->out || (round > 0 && c->spent > CANDIDATE_SECONDS))
                 continue;
             c->seconds = fmin(c->seconds, sample(c, o, c->calls));
-            best = fmin(best, c->seconds);
+            best = fmin(best, counted(c));
         }
-        for (size_t i = 0; i < count; i++)
-            candidates[i].out |= candidates[i].seconds > 2 * best;
+        size_t running = 0;
+        for (size_t i = 0; i < count; i++) {
+            candidates[i].out |= counted(&candidates[i]) > FAR_BEHIND * best;
+            running += !candidates[i].out;
+        }
+        if (running <= 1)
+            return;
     }
 }
 
@@ -198,6 +212,7 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
         for (size_t t = 0; t < tried && status == GEMMLP_OK; t++) {
             candidates[count].provider = planner->providers[i];
             candidates[count].threads = threads[t];
+            candidates[count].margin = margin_of(&candidates[count], limit, flop);
             status = enter(&candidates[count++], &timed, &o, error);
         }
     if (status == GEMMLP_OK)
@@ -205,9 +220,8 @@ static gemmlp_status choose(struct planner *planner, const struct gemm_problem *
     double best = INFINITY; /* with the margin */
     for (size_t i = 0; i < count; i++) {
         const struct candidate *c = &candidates[i];
-        const double seconds = margin_of(c, limit, flop) * c->seconds;
-        if (!c->out && seconds < best) {
-            best = seconds;
+        if (!c->out && counted(c) < best) {
+            best = counted(c);
             choice->seconds = c->seconds;
             choice->threads = c->threads;
             snprintf(choice->provider, sizeof choice->provider, "%s", c->provider->name);

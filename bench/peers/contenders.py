@@ -23,6 +23,7 @@ class Peer:
     command: list
     needs: str  # what run.sh has to install
     note: str
+    bf16: bool = False  # whether it has steps in mixed precision
 
 
 def python(script, *arguments):
@@ -31,9 +32,10 @@ def python(script, *arguments):
 
 PEERS = {
     "pytorch": Peer("PyTorch", python("with_pytorch.py"), "torch",
-                    "nn.Sequential, CrossEntropyLoss, fused optimizers, gradients set to None"),
+                    "nn.Sequential, CrossEntropyLoss, fused optimizers, gradients set to None; in bf16 the forward "
+                    "pass under autocast", True),
     "pytorch-compile": Peer("PyTorch, compiled", python("with_pytorch.py", "--compile"), "torch",
-                            "the same, forward pass and loss through torch.compile"),
+                            "the same, forward pass and loss through torch.compile", True),
     "jax": Peer("JAX", python("with_jax.py"), "jax",
                 "the whole step jitted, parameters donated, waited for at the end of a sample"),
     "jax-scan": Peer("JAX, scan", python("with_jax.py", "--scan"), "jax",
@@ -75,6 +77,8 @@ def environment(case):
 class Worker:
     def __init__(self, peer, case, options):
         self.case, self.limit, self.timeout = case, options.seconds, options.timeout
+        if case.precision == "bf16" and not peer.bf16:
+            raise Failed("it is measured in f32 only")
         if not os.path.exists(peer.command[0]):
             raise Failed(f"{os.path.relpath(peer.command[0])} is not there: bench/peers/run.sh makes it")
         self.errors = tempfile.TemporaryFile()
@@ -120,8 +124,8 @@ class Gemmlp:
         self.case, self.timeout = case, options.timeout
         self.command = [options.gemmlp, "bench", "step", "--network", "-".join(map(str, case.network)), "--batch",
                         str(case.batch), "--activation", case.activation, "--optimizer", case.optimizer, "--threads",
-                        str(case.threads), "--seconds", str(options.seconds), "--rounds", "1", "--no-reference",
-                        "--format", "json"]
+                        str(case.threads), "--precision", case.precision, "--seconds", str(options.seconds),
+                        "--rounds", "1", "--no-reference", "--format", "json"]
 
     def turn(self, repetitions):
         try:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """One training step of gemmlp beside the same step of other libraries: network, batch, activation, softmax and
-cross-entropy, optimizer, threads, float32; the data in memory, the batch gathered by shuffled indices.
+cross-entropy, optimizer, threads, float32 (--precision bf16: mixed, by those that can); the data in memory, the
+batch gathered by shuffled indices.
 
   sh bench/peers/run.sh                                          installs what is missing, then runs all cases
   sh bench/peers/run.sh --case 1 --case 784-512-10,relu,128,adam --peers pytorch,jax
@@ -34,10 +35,11 @@ class Case:
     batch: int
     optimizer: str = "sgd"
     threads: int = len(CPUS)
+    precision: str = "f32"
 
     def __str__(self):
         return (f"{'-'.join(map(str, self.network))} {self.activation} B={self.batch} {self.optimizer}, "
-                f"{self.threads} thread{'s' * (self.threads > 1)}")
+                f"{self.threads} thread{'s' * (self.threads > 1)}" + ", bf16" * (self.precision == "bf16"))
 
     @property
     def flop(self):
@@ -165,6 +167,7 @@ def parse_options():
     parser.add_argument("--case", dest="cases", metavar="CASE", action="append", type=parse_case,
                         help="a case's number, or NETWORK,ACTIVATION,BATCH[,OPTIMIZER[,THREADS]]; may be repeated")
     parser.add_argument("--peers", type=parse_peers, default=list(PEERS), help=f"of {','.join(PEERS)}")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of all cases (%(default)s)")
     parser.add_argument("--rounds", type=number(1), default=5, help="turns of each peer (%(default)s)")
     parser.add_argument("--repetitions", type=number(1), default=20, help="samples of a turn (%(default)s)")
     parser.add_argument("--seconds", type=number(1, 86400), default=5,
@@ -192,6 +195,7 @@ def main():
     head, rows, stopped = facts(), [], False
     try:
         for case in dict.fromkeys(options.cases or CASES):
+            case = replace(case, precision=options.precision)
             rows.append([Row(name, case) for name in ("gemmlp", *options.peers)])
             run_case(rows[-1], options)
     except KeyboardInterrupt:

@@ -20,7 +20,13 @@ class Trainer(worker.Trainer):
         for n_in, n_out in zip(case["network"], case["network"][1:]):
             layers += [torch.nn.Linear(n_in, n_out), ACTIVATIONS[case["activation"]]()]
         model, criterion = torch.nn.Sequential(*layers[:-1]), torch.nn.CrossEntropyLoss()
-        self.cost = self.step_cost = lambda x, y: criterion(model(x), y)
+
+        def cost(x, y):
+            with torch.autocast("cpu", torch.bfloat16, enabled=case["precision"] == "bf16"):
+                outputs = model(x)
+            return criterion(outputs.float(), y)
+
+        self.cost = self.step_cost = cost
         if "--compile" in sys.argv:
             self.step_cost = torch.compile(self.cost, dynamic=False)
         self.x, self.y, self.order = map(torch.from_numpy, (data.x, data.labels, data.order))

@@ -241,7 +241,8 @@ static inline double side_step(struct side *side, const struct examples *e, doub
         if (side->pass->x16)
             real_to_bf16(1, &x, side->pass->x16 + i);
         else
-            side->pass->x[i] = x;
+            for (size_t copy = 0; copy < side->pass->x_copies; copy++)
+                side->pass->x[copy * side->pass->x_stride + i] = x;
     }
     for (size_t i = 0; i < rows * e->outputs; i++) {
         side->pass->y[i] = (real)e->y[first * e->outputs + i];

@@ -39,7 +39,7 @@ static void *random_matrix(const struct product *p, size_t count, uint32_t lane)
 static struct product make(enum gemm_precision precision, bool ta, bool tb, size_t m, size_t n,
                            size_t k)
 {
-    struct product p = {.problem = {precision, ta, tb, m, n, k, ta ? m : k, tb ? k : n, n}};
+    struct product p = {.problem = {precision, ta, tb, m, n, k, ta ? m : k, tb ? k : n, n, 0, 0}};
     p.a = random_matrix(&p, m * k, 0);
     p.b = random_matrix(&p, k * n, 1);
     p.c = calloc(m * n, sizeof(double));

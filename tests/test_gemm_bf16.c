@@ -37,7 +37,7 @@ static gm_bf16 *random_matrix(size_t rows, size_t columns, size_t ld, uint64_t s
 static struct operands make(bool gaps, bool ta, bool tb, size_t m, size_t n, size_t k)
 {
     struct operands o = {.p = {GEMM_BF16, ta, tb, m, n, k, (ta ? m : k) + (gaps ? 3 : 0),
-                               (tb ? k : n) + (gaps ? 1 : 0), n + (gaps ? 5 : 0)}};
+                               (tb ? k : n) + (gaps ? 1 : 0), n + (gaps ? 5 : 0), 0, 0}};
     const struct gemm_problem *p = &o.p;
     o.a = random_matrix(ta ? k : m, ta ? m : k, p->lda, 1 + m);
     o.b = random_matrix(tb ? n : k, tb ? k : n, p->ldb, 2 + n);

@@ -56,9 +56,8 @@ struct gemm_tile {
 struct gemm_epilogue {
     void (*apply)(const void *context, const struct gemm_tile *tile);
     const void *context;
-    bool
-        consumes; /* nobody reads C after it, and beta is 0: a tile may lie anywhere, and C keep what
-                      was there */
+    /* Nobody reads C after it, and beta is 0: a tile may lie anywhere, and C keep what was there. */
+    bool consumes;
 };
 
 struct gemm;

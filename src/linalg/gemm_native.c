@@ -7,7 +7,7 @@
  *     for each block of k                      (a panel of B in L1)
  *       for each strip of columns              native_kernels.h; after the last block of k the
  *                                              epilogue on the strip, which is in L2; one that it
- *                                              consumes is in scratch, and never leaves L2
+ *                                              consumes lies in scratch, the same for every strip
  *
  * (After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS
  * 2008.) The order in which an element of C is summed does not depend on how C is cut: the bits are

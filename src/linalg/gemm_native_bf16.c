@@ -6,7 +6,7 @@
  *       a strip of B is packed                 (L2)
  *       for each tile of A                     (L1)
  *         for each panel of the strip          the kernel; C is in L2
- *     the epilogue, on what is still in L2 (and never leaves it where the epilogue consumes C)
+ *     the epilogue, on what is still in L2; a block that it consumes lies in scratch, the same for all
  *
  * Each element of C is summed in one order however C is cut: the bits
  * are the same on any number of threads. */
@@ -131,7 +131,7 @@ gemmlp_status gm_native_bf16_prepare(struct arena *scratch, const struct gemm_pr
         free(plan);
         return gm_fail_memory(error, "the scratch of a matrix product in bf16", bytes);
     }
-    plan->b_at = plan->b_at / PAGE * PAGE; /* and of what was added, as much is spare */
+    plan->b_at = plan->b_at / PAGE * PAGE; /* no less than the bytes of A */
     plan->c_at = plan->c_at / PAGE * PAGE;
     status = grow(scratch, bytes, error);
     if (status != GEMMLP_OK) {

@@ -40,8 +40,9 @@ static const double ONE_THREAD_FLOP = 2e7;
  * them there, for it gives each thread the same neurons in every product (native_cut.h). Cores that
  * have no cache in common take as long to call a matrix of weights back as to multiply by it. */
 static const double MARGIN = 1.3;
-/* After a round this is the end of the race: disturbances are shorter, and differences smaller. */
-static const double FAR_BEHIND = 1.4;
+/* Who is so many times behind is out: after the first round, which anything may have disturbed, and
+ * after the others. */
+static const double FAR_BEHIND_AT_FIRST = 2, FAR_BEHIND = 1.3;
 /* Below this `native` has one thread as well. */
 static const double SHARED_FLOP = 1e6;
 
@@ -182,9 +183,10 @@ static void race(struct candidate *candidates, size_t count, const struct operan
             c->seconds = fmin(c->seconds, sample(c, o, c->calls));
             best = fmin(best, counted(c));
         }
+        const double most = (round == 0 ? FAR_BEHIND_AT_FIRST : FAR_BEHIND) * best;
         size_t running = 0;
         for (size_t i = 0; i < count; i++) {
-            candidates[i].out |= counted(&candidates[i]) > FAR_BEHIND * best;
+            candidates[i].out |= counted(&candidates[i]) > most;
             running += !candidates[i].out;
         }
         if (running <= 1)

@@ -48,14 +48,16 @@ struct products {
 struct pass {
     const struct model *model;
     enum pass_purpose purpose;
-    size_t rows;                  /* of the batch at hand: one of the two row counts */
-    real *x;                      /* (batch x n_in); NULL in bf16 */
-    gm_bf16 *x16;                 /* (batch x n_in); NULL but in bf16 */
-    size_t x_copies, x_stride;    /* of x: one for each thread, so many elements apart; or 1 */
-    real *y;                      /* (batch x outputs) */
-    double *cost;                 /* (batch): C0 of each example */
-    struct pass_layer *layers;    /* (layer_count) */
-    struct arena workspace;       /* all of the above */
+    size_t rows;               /* of the batch at hand: one of the two row counts */
+    real *x;                   /* (batch x n_in); NULL in bf16 */
+    gm_bf16 *x16;              /* (batch x n_in); NULL but in bf16 */
+    size_t x_copies, x_stride; /* of x, so many elements apart: one, or one for each thread, and
+                                     whoever writes x writes all */
+    real *y;                   /* (batch x outputs) */
+    double *cost;              /* (batch): C0 of each example */
+    struct pass_layer *layers; /* (layer_count) */
+    struct arena workspace;    /* all of the above, but where there are copies, x: */
+    struct arena copies;
     size_t row_counts[2];         /* full batches, and the shorter last one (0: there is none) */
     struct products *products[2]; /* (layer_count) each */
 };

@@ -30,33 +30,15 @@ static bool keeps_apart(const struct layer *layer)
     return layer->activation->needs_z || layer->dropout > 0;
 }
 
-/* A batch of which each thread gathers a part, and reads all, goes from core to core in every step.
- * Where it fits into a core's cache beside the rest, each thread gathers all of it for itself. (Not
- * in bf16: there is half of it to move, and rounding it takes longer.) */
-enum { COPY_BYTES = 1 << 19, COPY_UNIT = 64 / sizeof(real) };
-
-static void lay_out_x(struct pass *pass, struct arena *arena, size_t rows)
-{
-    const size_t n_in = pass->model->layers[0].n_in, threads = (size_t)omp_get_max_threads();
-    pass->x_copies = 1;
-    if (pass->purpose == PASS_TRAIN_BF16) {
-        pass->x16 = take_bf16(arena, rows, n_in);
-    } else if (pass->purpose == PASS_TRAIN && threads > 1 &&
-               n_in <= COPY_BYTES / sizeof(real) / rows) {
-        pass->x_copies = threads;
-        pass->x_stride = (rows * n_in + COPY_UNIT - 1) / COPY_UNIT * COPY_UNIT;
-        pass->x = take(arena, threads, pass->x_stride);
-    } else {
-        pass->x = take(arena, rows, n_in);
-    }
-}
-
 static void lay_out(struct pass *pass, struct arena *arena, size_t rows)
 {
     const struct model *model = pass->model;
     const size_t wide = widest(model), last = model->layer_count - 1;
     const bool train = pass->purpose != PASS_PREDICT, bf16 = pass->purpose == PASS_TRAIN_BF16;
-    lay_out_x(pass, arena, rows);
+    if (bf16)
+        pass->x16 = take_bf16(arena, rows, model->layers[0].n_in);
+    else
+        pass->x = take(arena, rows, model->layers[0].n_in);
     pass->y = take(arena, rows, model->layers[last].n_out);
     pass->cost = gm_arena_take(arena, rows, sizeof *pass->cost);
     real *pair[2] = {take(arena, rows, wide), take(arena, rows, wide)};
@@ -136,6 +118,36 @@ static gemmlp_status prepare_layer(const struct pass *pass, size_t l,
     return status;
 }
 
+/* ---- copies of x ---- */
+
+/* A batch of which each thread gathers a part, and reads all, goes from core to core in every step.
+ * Where it fits into a core's cache beside the rest, each thread gathers all of it for itself: up
+ * to four, for what many do over again costs more than it saves, and not in bf16, where there is
+ * half of it to move, and rounding it takes longer. */
+enum { COPY_BYTES = 1 << 19, COPY_THREADS = 4, COPY_UNIT = 64 / sizeof(real) };
+
+/* Elements from one copy to the next; 0: there are none. */
+static size_t copy_stride(const struct pass *pass, size_t rows)
+{
+    const size_t n_in = pass->model->layers[0].n_in, threads = (size_t)omp_get_max_threads();
+    if (pass->purpose != PASS_TRAIN || threads == 1 || threads > COPY_THREADS ||
+        rows > COPY_BYTES / sizeof(real) / n_in)
+        return 0;
+    return (rows * n_in + COPY_UNIT - 1) / COPY_UNIT * COPY_UNIT;
+}
+
+static gemmlp_status make_copies(struct pass *pass, gemmlp_error *error)
+{
+    const size_t threads = (size_t)omp_get_max_threads();
+    take(&pass->copies, threads, pass->x_stride);
+    const gemmlp_status status = gm_arena_allocate(&pass->copies, "copies of a batch", error);
+    if (status == GEMMLP_OK) {
+        pass->x = take(&pass->copies, threads, pass->x_stride);
+        pass->x_copies = threads;
+    }
+    return status;
+}
+
 /* Whether any product does. */
 static bool reads_copies(const struct pass *pass)
 {
@@ -156,8 +168,8 @@ static gemmlp_status prepare(struct pass *pass, const struct gemm_provider *prov
              l++)
             status =
                 prepare_layer(pass, l, provider, pass->row_counts[i], &pass->products[i][l], error);
-    if (status == GEMMLP_OK && pass->x_copies > 1 && !reads_copies(pass))
-        pass->x_copies = 1;
+    if (status == GEMMLP_OK && pass->x_stride > 0 && reads_copies(pass))
+        status = make_copies(pass, error);
     return status == GEMMLP_OK ? gm_planner_save(provider, error) : status;
 }
 
@@ -187,6 +199,8 @@ gemmlp_status pass_create(const struct model *model, const struct gemm_provider 
     }
     if (status == GEMMLP_OK) {
         lay_out(pass, &pass->workspace, rows);
+        pass->x_copies = 1;
+        pass->x_stride = copy_stride(pass, rows);
         status = prepare(pass, provider, error);
     }
     if (status != GEMMLP_OK) {
@@ -210,6 +224,7 @@ void pass_free(struct pass *pass)
         free(pass->products[i]);
     }
     gm_arena_free(&pass->workspace);
+    gm_arena_free(&pass->copies);
     free(pass->layers);
     free(pass);
 }

@@ -159,7 +159,8 @@ static void round_weights(const struct model *model, size_t offset, size_t n)
         real_to_bf16(n, model->slab + offset, model->half + offset);
 }
 
-/* The update of one piece of the slabs; g (n) is its gradient, or, folded into the slot, there. */
+/* The update of one piece of the slabs; g (n) is its gradient, not read where it is folded into the
+ * slot. */
 static void update(const struct optimizer *o, const struct update *u, size_t offset, size_t n,
                    const real *g)
 {

@@ -6,10 +6,10 @@
  *                 alpha = -eta/B, beta = 1 - eta lambda; no gradient is ever stored
  *   fold into V   momentum: V <- mu V + delta^T A_prev / B is one product with beta = mu; its
  *                 epilogue adds the penalties and moves W by -eta V
- *   general       everything else: G = delta^T A_prev / B into the gradient slab; its epilogue,
- *                 run by the provider where that is cheapest, updates W and the slots. Clipping by
- *                 the global norm must see all of G first: there the update is a sweep over the
- *                 slabs at the end of the step
+ *   general       everything else: G = delta^T A_prev / B, whose epilogue, run by the provider where
+ *                 that is cheapest, updates W and the slots and consumes it: the provider need not
+ *                 write it to the gradient slab. Clipping by the global norm must see all of G
+ *                 first: there the update is a sweep over the slabs at the end of the step
  * In bf16 mixed precision whatever writes a weight writes its bf16 copy beside it.
  */
 #ifndef GM_OPTIMIZER_H

@@ -223,6 +223,7 @@ test_signals() {
     verdict "the log of a run that was stopped" "$(tail -n 1 j.jsonl | cut -c 1-60)"
     big="train --data few --hidden 2000,2000 --batch 1000 --threads 1 --provider reference"
     background $big --checkpoint b
+    sleep 3 # into the first step, which takes many seconds: before it the first signal would do
     kill -TERM $pid
     sleep 0.3
     kill -TERM $pid

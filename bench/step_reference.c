@@ -58,14 +58,14 @@ static struct reference_f32 *make_reference(const struct bench_naive *naive,
 
 /* For n elements of weights or biases. In bf16 the first step of rmsprop and adam is eta sign(g),
  * which is off by twice its length where the sign is: of elements g of a normal distribution that
- * are off by a share e of their typical length, 0.4 e change it, and some of few may. */
+ * are off by a share e of their typical length, 0.4 e change it, and two of few may. */
 static double step_tolerance(const struct step *step, size_t n)
 {
     const bool adaptive = step->optimizer->rule->beta2 > 0;
-    const double e = BF16_STEP_TOLERANCE, some = 3;
+    const double e = BF16_STEP_TOLERANCE;
     if (!step->pass->x16)
         return STEP_TOLERANCE;
-    return adaptive ? 2 * sqrt(fmax(0.4 * e, some / (double)n)) : e;
+    return adaptive ? 2 * sqrt(fmax(0.4 * e, 2 / (double)n)) : e;
 }
 
 /* The distance of u, one step of the library, from v, one of the reference, over the length of that

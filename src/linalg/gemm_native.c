@@ -54,10 +54,10 @@ struct native_plan {
     struct native_unit unit; /* of the kernel's tiles: where C may be cut */
     size_t threads;          /* that there is scratch for */
     struct native_cut cut;   /* for so many */
-    size_t copy_a, copy_b; /* as in the problem, where each thread reads all of A or of B; else 0 */
-    size_t scratch_bytes;  /* of each thread */
-    size_t c_at;           /* in it, of a consumed strip */
-    unsigned char *scratch; /* panels of B, the packed block of A, a consumed strip */
+    size_t copy_a, copy_b;   /* of the problem, where each thread reads all of A or B; else 0 */
+    size_t scratch_bytes;    /* of each thread */
+    size_t c_at;             /* in it, of a consumed strip */
+    unsigned char *scratch;  /* panels of B, the packed block of A, a consumed strip */
 };
 
 /* ---- the plan ---- */

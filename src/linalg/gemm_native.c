@@ -33,7 +33,6 @@ enum {
     STRIP = 512,                                            /* columns */
     CONSUMED_STRIP = 128,                                   /* of C in scratch */
     PANEL_BYTES = 2 * 2 * 16 * OUTER_DEPTH * sizeof(float), /* of two of the widest panels */
-    DOT_ROWS_MAX = 48, /* more rows of A than this pay for transposing panels of B */
     LINE = 64,
     NEURON_UNIT = 16, /* rows of a gradient, which may be cut anywhere */
     PAGE = 4096,
@@ -108,12 +107,25 @@ static bool is_serial(const struct gemm_problem *p)
     return 2.0 * (double)p->m * (double)p->n * (double)p->k < SERIAL_FLOP;
 }
 
+/* Of A B^T, by the vectors that are multiplied: outer transposes panels of B, which costs as much as
+ * so many rows more, and fills the last panel with zeros; dot sums the lanes of each element of C
+ * at the end. Dot wins where rows are few, panels are not full, or k is long. */
+static bool dot_is_faster(const struct native_kernels *kernels, const struct gemm_problem *p)
+{
+    enum { TRANSPOSED_ROWS = 6, SUMMED_VECTORS = 2 };
+    const size_t lanes = kernels->columns / 2;
+    const size_t full_n = round_up(p->n, kernels->columns), full_k = round_up(p->k, lanes);
+    const double outer = (double)full_n * (double)p->k * (double)(p->m + TRANSPOSED_ROWS);
+    const double dot = (double)p->m * (double)p->n * (double)(full_k + SUMMED_VECTORS * lanes);
+    return p->k >= lanes && dot < outer;
+}
+
 static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p)
 {
     const struct native_kernels *kernels = plan->kernels;
-    plan->dot = p->transpose_b && !p->transpose_a && p->m < DOT_ROWS_MAX;
-    plan->unit.rows = plan->dot ? 4 : kernels->rows;
-    plan->unit.columns = plan->dot ? 3 : kernels->columns;
+    plan->dot = p->transpose_b && !p->transpose_a && dot_is_faster(kernels, p);
+    plan->unit.rows = plan->dot ? kernels->dot_rows : kernels->rows;
+    plan->unit.columns = plan->dot ? kernels->dot_columns : kernels->columns;
     plan->depth = part(p->k, plan->dot ? DOT_DEPTH : OUTER_DEPTH, LINE / sizeof(float));
     plan->rows =
         part(p->m, at_most(block_bytes() / (plan->depth * sizeof(float)), 4096), plan->unit.rows);
@@ -127,9 +139,7 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     }
     const size_t panels = p->n / plan->cut.across / plan->unit.columns;
     const size_t tiles = p->m / plan->cut.down / plan->unit.rows;
-    if (plan->dot) {
-        plan->pack_a = collides(p->lda) && plan->rows * plan->depth * sizeof(float) > L1_BYTES;
-    } else {
+    if (!plan->dot) {
         plan->pack_a = panels > REUSE && (p->transpose_a || collides(p->lda) || p->k > OUTER_DEPTH);
         plan->pack_panel = tiles > REUSE && plan->depth * LINE > L1_BYTES / 4;
     }
@@ -263,7 +273,7 @@ static void multiply_rectangle(const struct call *call, struct native_range rows
                                          .alpha = (float)call->alpha,
                                          .beta = l == 0 ? (float)call->beta : 1};
             if (plan->pack_a)
-                plan->kernels->pack_a(&block, plan->dot, packed);
+                plan->kernels->pack_a(&block, packed);
             multiply_block(call, &block, block_rows, columns, l + plan->depth >= p->k,
                            (float *)(void *)(scratch + plan->c_at));
         }

@@ -5,12 +5,13 @@
  *   TARGET               attributes of its functions
  *   LANES                floats of a vector: 4, 8 or 16
  *   ROWS                 of the outer kernel's tile, which is 2 LANES wide: 2 ROWS + 3 registers
- *   DOT_ROWS             of the dot kernel's tile, which has 3 columns: 3 DOT_ROWS + 4 registers
+ *   DOT_ROWS, DOT_COLUMNS of the dot kernel's tile: (DOT_ROWS + 1) (DOT_COLUMNS + 1) registers
  */
 typedef float NAME(vector)
     __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef float NAME(four)
     __attribute__((vector_size(4 * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef float NAME(eight) __attribute__((vector_size(8 * sizeof(float))));
 typedef int32_t NAME(bits)
     __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
 
@@ -277,49 +278,57 @@ INLINE void NAME(copy_tiles)(const struct native_block *t, size_t tile, float *p
             }
 }
 
-TARGET static void NAME(pack_a)(struct native_block *t, bool dot, float *packed)
+TARGET static void NAME(pack_a)(struct native_block *t, float *packed)
 {
     const size_t tile = NAME(tile_rows)(t->m);
-    if (!dot && t->a_row == 1)
+    if (t->a_row == 1)
         NAME(copy_tiles)(t, tile, packed);
-    for (size_t i = 0; !dot && t->a_row != 1 && i < t->m; i += tile)
+    for (size_t i = 0; t->a_row != 1 && i < t->m; i += tile)
         NAME(transpose_all)
     (t->m - i < tile ? t->m - i : tile, t->k, t->a + i * t->a_row, t->a_row, packed + i * t->k,
      tile);
-    for (size_t i = 0; dot && i < t->m; i++)
-        memcpy(packed + i * t->k, t->a + i * t->a_row, t->k * sizeof *packed);
     t->a = packed;
-    t->a_row = dot ? t->k : 1;
-    t->a_step = dot ? 1 : tile;
-    t->a_tile = dot ? 0 : t->k * tile;
+    t->a_row = 1;
+    t->a_step = tile;
+    t->a_tile = t->k * tile;
 }
 
 /* ---- dot ---- */
 
-/* The sums of a vector's lanes, of four vectors at once. */
-INLINE FOUR NAME(quarter)(VECTOR v)
-{
+/* Elements of v and w, the same of every four lanes. */
 #if LANES == 4
-    return (FOUR)v;
+#define EACH_FOUR(v, w, a, b, c, d) __builtin_shufflevector(v, w, a, b, c, d)
 #elif LANES == 8
-    return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#define EACH_FOUR(v, w, a, b, c, d)                                                                \
+    __builtin_shufflevector(v, w, a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4)
 #else
-    return (__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7)) +
-           (__builtin_shufflevector(v, v, 8, 9, 10, 11) +
-            __builtin_shufflevector(v, v, 12, 13, 14, 15));
+#define EACH_FOUR(v, w, a, b, c, d)                                                                \
+    __builtin_shufflevector(v, w, a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4, (a) + 8,         \
+                            (b) + 8, (c) + 8, (d) + 8, (a) + 12, (b) + 12, (c) + 12, (d) + 12)
 #endif
-}
+#define SUMS ((DOT_ROWS * DOT_COLUMNS + 3) / 4 * 4)
 
+/* The sums of the lanes of four vectors: lanes of neighbours side by side, then fours of them. */
 INLINE FOUR NAME(sums)(VECTOR v0, VECTOR v1, VECTOR v2, VECTOR v3)
 {
-    const FOUR a = NAME(quarter)(v0), b = NAME(quarter)(v1);
-    const FOUR c = NAME(quarter)(v2), d = NAME(quarter)(v3);
-    const FOUR ab =
-        __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    const FOUR cd =
-        __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) +
-           __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    const VECTOR v01 =
+        EACH_FOUR(v0, v1, 0, LANES, 1, LANES + 1) + EACH_FOUR(v0, v1, 2, LANES + 2, 3, LANES + 3);
+    const VECTOR v23 =
+        EACH_FOUR(v2, v3, 0, LANES, 1, LANES + 1) + EACH_FOUR(v2, v3, 2, LANES + 2, 3, LANES + 3);
+    const VECTOR v = EACH_FOUR(v01, v23, 0, 1, LANES, LANES + 1) +
+                     EACH_FOUR(v01, v23, 2, 3, LANES + 2, LANES + 3);
+#if LANES == 4
+    return v;
+#else
+#if LANES == 16
+    const NAME(eight) half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                             __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    const VECTOR half = v;
+#endif
+    return __builtin_shufflevector(half, half, 0, 1, 2, 3) +
+           __builtin_shufflevector(half, half, 4, 5, 6, 7);
+#endif
 }
 
 /* The last `count` < LANES elements of a row of k, in any lanes, the others 0. */
@@ -334,99 +343,102 @@ INLINE VECTOR NAME(tail)(const float *row, size_t k, size_t count)
     return v;
 }
 
-INLINE void NAME(dot_step)(size_t rows, size_t columns, VECTOR sum[DOT_ROWS][3], const VECTOR *b,
-                           const VECTOR *a)
-{
-#pragma GCC unroll 8
-    for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 3
-        for (size_t j = 0; j < columns; j++)
-            sum[i][j] += a[i] * b[j];
-}
-
-/* One tile; rows and columns are known when this is compiled. */
+/* One tile; rows and columns are known when this is compiled, so that all sums are in registers. */
 INLINE void NAME(dot_tile)(size_t rows, size_t columns, const struct native_block *t,
                            const float *a, const float *b, float *c)
 {
     const float alpha = t->alpha, beta = t->beta;
     const size_t whole = t->k - t->k % LANES;
-    VECTOR sum[DOT_ROWS][3];
-#pragma GCC unroll 8
-    for (size_t i = 0; i < DOT_ROWS; i++)
-        sum[i][0] = sum[i][1] = sum[i][2] = (VECTOR){0};
+    VECTOR sum[SUMS];
+#pragma GCC unroll 32
+    for (size_t q = 0; q < SUMS; q++)
+        sum[q] = (VECTOR){0};
     for (size_t p = 0; p < whole; p += LANES) {
-        VECTOR y[3], x[DOT_ROWS];
-#pragma GCC unroll 3
+        VECTOR y[DOT_COLUMNS];
+#pragma GCC unroll 8
         for (size_t j = 0; j < columns; j++)
             y[j] = LOAD(b + j * t->b_column + p);
 #pragma GCC unroll 8
-        for (size_t i = 0; i < rows; i++)
-            x[i] = LOAD(a + i * t->a_row + p);
-        NAME(dot_step)(rows, columns, sum, y, x);
+        for (size_t i = 0; i < rows; i++) {
+            VECTOR x = LOAD(a + i * t->a_row + p);
+            KEEP(x);
+#pragma GCC unroll 8
+            for (size_t j = 0; j < columns; j++)
+                sum[i * columns + j] += x * y[j];
+        }
     }
     if (whole < t->k) {
-        VECTOR y[3], x[DOT_ROWS];
+        VECTOR y[DOT_COLUMNS];
+#pragma GCC unroll 8
         for (size_t j = 0; j < columns; j++)
             y[j] = NAME(tail)(b + j * t->b_column, t->k, t->k - whole);
-        for (size_t i = 0; i < rows; i++)
-            x[i] = NAME(tail)(a + i * t->a_row, t->k, t->k - whole);
-        NAME(dot_step)(rows, columns, sum, y, x);
-    }
 #pragma GCC unroll 8
-    for (size_t i = 0; i < rows; i += 4)
-#pragma GCC unroll 3
+        for (size_t i = 0; i < rows; i++) {
+            const VECTOR x = NAME(tail)(a + i * t->a_row, t->k, t->k - whole);
+#pragma GCC unroll 8
+            for (size_t j = 0; j < columns; j++)
+                sum[i * columns + j] += x * y[j];
+        }
+    }
+    float dots[SUMS];
+#pragma GCC unroll 8
+    for (size_t q = 0; q < rows * columns; q += 4)
+        FOUR_AT(dots + q) = alpha * NAME(sums)(sum[q], sum[q + 1], sum[q + 2], sum[q + 3]);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 8
         for (size_t j = 0; j < columns; j++) {
-            const FOUR s = NAME(sums)(sum[i][j], sum[i + 1][j], sum[i + 2][j], sum[i + 3][j]);
-            for (size_t r = i; r < i + 4 && r < rows; r++) {
-                float *to = c + r * t->ldc + j;
-                *to = beta != 0 ? alpha * s[r - i] + beta * *to : alpha * s[r - i];
-            }
+            float *to = c + i * t->ldc + j;
+            const float dot = dots[i * columns + j];
+            *to = beta != 0 ? dot + beta * *to : dot;
         }
 }
 
-#define DOT_CASE(rows)                                                                             \
-    case rows:                                                                                     \
-        if (columns == 3)                                                                          \
-            NAME(dot_tile)(rows, 3, t, a, b, c);                                                   \
-        else if (columns == 2)                                                                     \
-            NAME(dot_tile)(rows, 2, t, a, b, c);                                                   \
-        else                                                                                       \
-            NAME(dot_tile)(rows, 1, t, a, b, c);                                                   \
+#define DOT_CASE(rows, columns)                                                                    \
+    case (rows)*8 + (columns):                                                                     \
+        NAME(dot_tile)(rows, columns, t, a, b, c);                                                 \
         break;
+#if DOT_COLUMNS > 3
+#define DOT_CASES(rows)                                                                            \
+    DOT_CASE(rows, 1)                                                                              \
+    DOT_CASE(rows, 2)                                                                              \
+    DOT_CASE(rows, 3)                                                                              \
+    DOT_CASE(rows, 4)                                                                              \
+    DOT_CASE(rows, 5)
+#else
+#define DOT_CASES(rows)                                                                            \
+    DOT_CASE(rows, 1)                                                                              \
+    DOT_CASE(rows, 2)                                                                              \
+    DOT_CASE(rows, 3)
+#endif
 
-TARGET static void NAME(dot_edge)(size_t rows, size_t columns, const struct native_block *t,
+TARGET static void NAME(dot_rows)(size_t rows, size_t columns, const struct native_block *t,
                                   const float *a, const float *b, float *c)
 {
-    switch (rows) {
-        DOT_CASE(1)
-        DOT_CASE(2)
-        DOT_CASE(3)
-        DOT_CASE(4)
+    switch (rows * 8 + columns) {
+        DOT_CASES(1)
+        DOT_CASES(2)
+        DOT_CASES(3)
+        DOT_CASES(4)
 #if DOT_ROWS > 4
-        DOT_CASE(5)
-        DOT_CASE(6)
-        DOT_CASE(7)
-        DOT_CASE(8)
+        DOT_CASES(5)
 #endif
     }
 }
 
 /* Tiles differ by one row or column at most, for a tile of one row has too few sums to keep the
- * multipliers busy: 10 rows are 4 + 3 + 3. */
+ * multipliers busy: 11 rows are 4 + 4 + 3. */
 TARGET static void NAME(dot)(const struct native_block *t)
 {
-    const size_t across = (t->n + 2) / 3, down = (t->m + DOT_ROWS - 1) / DOT_ROWS;
+    const size_t across = (t->n + DOT_COLUMNS - 1) / DOT_COLUMNS;
+    const size_t down = (t->m + DOT_ROWS - 1) / DOT_ROWS;
     for (size_t q = 0, j = 0; q < across; q++) {
         const size_t columns = (t->n - j + across - q - 1) / (across - q);
         const float *b = t->b + j * t->b_column;
         for (size_t r = 0, i = 0; r < down; r++) {
             const size_t rows = (t->m - i + down - r - 1) / (down - r);
-            const float *a = t->a + i * t->a_row;
-            float *c = t->c + i * t->ldc + j;
-            if (rows == DOT_ROWS && columns == 3)
-                NAME(dot_tile)(DOT_ROWS, 3, t, a, b, c);
-            else
-                NAME(dot_edge)(rows, columns, t, a, b, c);
+            NAME(dot_rows)
+            (rows, columns, t, t->a + i * t->a_row, b, t->c + i * t->ldc + j);
             i += rows;
         }
         j += columns;
@@ -440,9 +452,13 @@ TARGET static void NAME(dot)(const struct native_block *t)
 #undef COLUMNS
 #undef INLINE
 #undef OUTER_CASE
+#undef EACH_FOUR
+#undef SUMS
 #undef DOT_CASE
+#undef DOT_CASES
 #undef NAME
 #undef TARGET
 #undef LANES
 #undef ROWS
 #undef DOT_ROWS
+#undef DOT_COLUMNS

@@ -7,7 +7,8 @@
  *           a column of A times two vectors of a row of B. A tile of C stays in registers
  *   dot     C += A B^T (NT): each element of C is the inner product of two rows that lie together;
  *           a tile of inner products stays in registers, each as a vector that is summed at the
- *           end. Nothing is packed or transposed, which a small batch could not pay for
+ *           end. Nothing is packed or transposed, which a small batch could not pay for,
+ *           nor a layer of few neurons
  */
 #ifndef GM_NATIVE_KERNELS_H
 #define GM_NATIVE_KERNELS_H
@@ -35,12 +36,13 @@ struct native_kernels {
     const char *name;        /* of the instruction set */
     bool (*supported)(void); /* by this processor; NULL: always */
     size_t rows, columns;    /* of the outer kernel's tile, at most */
+    size_t dot_rows, dot_columns;
     void (*outer)(const struct native_block *block);
     void (*dot)(const struct native_block *block); /* a_step = 1, b_step = 1 */
-    /* Copies A and lets the block point to the copy: in the order in which the kernel reads it, so
+    /* Copies A and lets the block point to the copy: in the order in which `outer` reads it, so
      * that no two rows meet in a set of the cache. packed: at most m rounded up to `rows`,
      * times k. */
-    void (*pack_a)(struct native_block *block, bool dot, float *packed);
+    void (*pack_a)(struct native_block *block, float *packed);
 };
 
 /* The fastest that this processor can run come first; NULL past the last. */

@@ -89,12 +89,6 @@ static size_t block_bytes(void)
     return (l2 > 0 ? (size_t)l2 : L2_BYTES) / 4 * 3;
 }
 
-/* Rows this far apart fall into the same sets of a cache. */
-static bool collides(size_t ld)
-{
-    return ld * sizeof(float) % PAGE == 0;
-}
-
 static struct native_cut cut_for(const struct native_plan *plan, const struct gemm_problem *p,
                                  size_t threads)
 {
@@ -140,7 +134,7 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     const size_t panels = p->n / plan->cut.across / plan->unit.columns;
     const size_t tiles = p->m / plan->cut.down / plan->unit.rows;
     if (!plan->dot) {
-        plan->pack_a = panels > REUSE && (p->transpose_a || collides(p->lda) || p->k > OUTER_DEPTH);
+        plan->pack_a = panels > REUSE;
         plan->pack_panel = tiles > REUSE && plan->depth * LINE > L1_BYTES / 4;
     }
 }

@@ -30,63 +30,89 @@ struct NAME(fetch) {
     size_t step, count; /* count > 0 */
 };
 
-/* Row p of C, then of what the next tiles want, two lines at each step of k: a processor can wait
- * for some 20 lines at once, and a burst of more would have it wait with its multipliers idle. */
-INLINE void NAME(fetch_row)(size_t p, size_t rows, const float *c, size_t ldc,
-                            const struct NAME(fetch) * next)
+INLINE void NAME(fetch_row)(const float *from)
 {
-    const size_t row = p - rows < next->count ? p - rows : next->count - 1;
-    const float *from = p < rows ? c + p * ldc : next->from + row * next->step;
     GM_PREFETCH(from);
     if (LANES == 16) /* 128 bytes, which are in three lines unless they begin with one */
         GM_PREFETCH(from + 16);
     GM_PREFETCH(from + COLUMNS - 1);
 }
 
-/* One tile; rows is known when this is compiled, and one of a_row and a_step, so that all sums are
- * in registers. */
-INLINE void NAME(outer_tile)(size_t rows, size_t k, const float *a, size_t a_row, size_t a_step,
-                             const float *b, size_t b_step, float alpha, float beta, float *c,
-                             size_t ldc, const struct NAME(fetch) * next)
+/* A tile of C, as arguments of `outer_block`'s loops. */
+struct NAME(tile) {
+    size_t rows, k;
+    const float *a;
+    size_t a_row, a_step;
+    const float *b;
+    size_t b_step;
+    float alpha, beta;
+    float *c;
+    size_t ldc;
+    struct NAME(fetch) next;
+};
+
+/* One tile; rows, vectors (of a row of C) and one of a_row and a_step are known when this is
+ * compiled, so that all sums are in registers. A row of C, then of what the next tiles want, is
+ * fetched at each step of k: a processor can wait for some 20 lines at once, and a burst of more
+ * would have it wait with its multipliers idle. */
+INLINE void NAME(outer_tile)(const struct NAME(tile) * t, size_t rows, size_t vectors, size_t a_row,
+                             size_t a_step)
 {
-    VECTOR sum[ROWS][2];
+    VECTOR sum[ROWS][2], y[2];
+    const float *a[(ROWS + 2) / 3], *b = t->b, *fetch = t->c; /* every third row */
+    const size_t k = t->k, b_step = t->b_step, ldc = t->ldc, fetched = rows + t->next.count;
+    size_t fetch_step = ldc;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i += 3)
+        a[i / 3] = t->a + i * a_row;
     for (size_t i = 0; i < rows; i++)
         sum[i][0] = sum[i][1] = (VECTOR){0};
     for (size_t p = 0; p < k; p++) {
-        const VECTOR b0 = LOAD(b), b1 = LOAD(b + LANES);
+#pragma GCC unroll 2
+        for (size_t v = 0; v < vectors; v++)
+            y[v] = LOAD(b + v * LANES);
 #pragma GCC unroll 16
-        for (size_t i = 0; i < rows; i++) {
-            sum[i][0] += a[i * a_row] * b0;
-            sum[i][1] += a[i * a_row] * b1;
-        }
+        for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 2
+            for (size_t v = 0; v < vectors; v++)
+                sum[i][v] += a[i / 3][i % 3 * a_row] * y[v];
         if (a_row == 1)
-            GM_PREFETCH(a + 32 * a_step);
-        NAME(fetch_row)(p, rows, c, ldc, next);
-        a += a_step;
+            GM_PREFETCH(a[0] + 32 * a_step);
+        NAME(fetch_row)(fetch);
+        fetch += p + 1 < fetched ? fetch_step : 0;
+        if (p + 1 == rows) {
+            fetch = t->next.from;
+            fetch_step = t->next.step;
+        }
+#pragma GCC unroll 8
+        for (size_t i = 0; i < rows; i += 3)
+            a[i / 3] += a_step;
         b += b_step;
     }
+    const float alpha = t->alpha, beta = t->beta;
+    float *c = t->c;
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++) {
         VECTOR *row = (VECTOR *)(c + i * ldc);
-        row[0] = beta != 0 ? alpha * sum[i][0] + beta * row[0] : alpha * sum[i][0];
-        row[1] = beta != 0 ? alpha * sum[i][1] + beta * row[1] : alpha * sum[i][1];
+#pragma GCC unroll 2
+        for (size_t v = 0; v < vectors; v++)
+            row[v] = beta == 1   ? row[v] + alpha * sum[i][v]
+                     : beta != 0 ? alpha * sum[i][v] + beta * row[v]
+                                 : alpha * sum[i][v];
     }
 }
 
 #define OUTER_CASE(n)                                                                              \
     case n:                                                                                        \
-        if (a_row == 1)                                                                            \
-            NAME(outer_tile)(n, k, a, 1, a_step, b, b_step, alpha, beta, c, ldc, next);            \
+        if (t->a_row == 1)                                                                         \
+            NAME(outer_tile)(t, n, vectors, 1, t->a_step);                                         \
         else                                                                                       \
-            NAME(outer_tile)(n, k, a, a_row, 1, b, b_step, alpha, beta, c, ldc, next);             \
+            NAME(outer_tile)(t, n, vectors, t->a_row, 1);                                          \
         break;
 
-TARGET static void NAME(outer_rows)(size_t rows, size_t k, const float *a, size_t a_row,
-                                    size_t a_step, const float *b, size_t b_step, float alpha,
-                                    float beta, float *c, size_t ldc,
-                                    const struct NAME(fetch) * next)
+INLINE void NAME(outer_rows)(const struct NAME(tile) * t, size_t vectors)
 {
-    switch (rows) {
+    switch (t->rows) {
         OUTER_CASE(1)
         OUTER_CASE(2)
         OUTER_CASE(3)
@@ -104,6 +130,16 @@ TARGET static void NAME(outer_rows)(size_t rows, size_t k, const float *a, size_
         OUTER_CASE(14)
 #endif
     }
+}
+
+TARGET static void NAME(outer_one)(const struct NAME(tile) * t)
+{
+    NAME(outer_rows)(t, 1);
+}
+
+TARGET static void NAME(outer_two)(const struct NAME(tile) * t)
+{
+    NAME(outer_rows)(t, 2);
 }
 
 /* Of the tiles that m rows are cut into; the last may have less. As equal as can be: a tile of few
@@ -165,89 +201,115 @@ INLINE void NAME(pack_rows)(const struct native_block *t, const float *b, size_t
     }
 }
 
-/* All rows of a panel of B that has its full width; a_tile: from one tile of rows of A to the next.
- * Meanwhile the panel `next` is packed into `packed` (NULL: none), a few rows after each tile, for
- * its elements are too far apart for the processor to foresee, and so many at once would push one
- * another out of a cache; they are fetched during the tile before. */
-TARGET static void NAME(outer_panel)(const struct native_block *t, const float *a, size_t a_tile,
-                                     const float *b, size_t b_step, const float *next,
-                                     float *packed, float alpha, float beta, float *c, size_t ldc)
+/* All rows of a panel of B of one or two whole vectors; tile: its operands and C, of which those of
+ * the first tile are given; a_tile: from one tile of rows of A to the next. Meanwhile the panel
+ * `next` is packed into `packed` (NULL: none), a few rows after each tile, for its elements are too
+ * far apart for the processor to foresee, and so many at once would push one another out of a
+ * cache; they are fetched during the tile before. */
+TARGET static void NAME(outer_panel)(const struct native_block *t, size_t vectors,
+                                     struct NAME(tile) tile, size_t a_tile, const float *next,
+                                     float *packed)
 {
-    const size_t tile = NAME(tile_rows)(t->m);
+    const size_t height = NAME(tile_rows)(t->m);
     const bool transposed = t->b_column != 1;
-    size_t share = t->k * tile / t->m + 1, p = 0; /* rows of `next` for each tile */
+    size_t share = t->k * height / t->m + 1, p = 0; /* rows of `next` for each tile */
     if (transposed)
         share = (share + COLUMNS - 1) / COLUMNS * COLUMNS; /* whole lines */
-    for (size_t i = 0; i < t->m; i += tile, a += a_tile, c += tile * ldc) {
-        const size_t rows = t->m - i < tile ? t->m - i : tile;
+    for (size_t i = 0; i < t->m; i += height) {
         const size_t end = p + share < t->k ? p + share : t->k;
-        struct NAME(fetch) fetch = {c, 0, 1};
+        tile.rows = t->m - i < height ? t->m - i : height;
+        tile.next = (struct NAME(fetch)){tile.c, 0, 1};
         if (packed && p < end)
-            fetch = transposed ? (struct NAME(fetch)){next + p, t->b_column, COLUMNS}
-                               : (struct NAME(fetch)){next + p * t->b_step, t->b_step, end - p};
-        NAME(outer_rows)
-        (rows, t->k, a, t->a_row, t->a_step, b, b_step, alpha, beta, c, ldc, &fetch);
+            tile.next = transposed ? (struct NAME(fetch)){next + p, t->b_column, COLUMNS}
+                                   : (struct NAME(fetch)){next + p * t->b_step, t->b_step, end - p};
+        if (vectors == 1)
+            NAME(outer_one)(&tile);
+        else
+            NAME(outer_two)(&tile);
         if (packed) {
             NAME(pack_rows)(t, next, p, end, packed);
             p = end;
         }
+        tile.a += a_tile;
+        tile.c += height * tile.ldc;
     }
 }
 
-/* packed (k x COLUMNS) <- columns j … of B, the missing ones 0. */
-TARGET static void NAME(pack_panel)(const struct native_block *t, size_t j, float *packed)
+/* packed (k x COLUMNS) <- columns j … j + width - 1 of B; those that B has not are 0. */
+TARGET static void NAME(pack_panel)(const struct native_block *t, size_t j, size_t width,
+                                    float *packed)
 {
-    const size_t columns = t->n - j < COLUMNS ? t->n - j : COLUMNS;
+    const size_t columns = t->n - j < width ? t->n - j : width;
     const float *b = t->b + j * t->b_column;
     if (columns == COLUMNS) {
         NAME(pack_rows)(t, b, 0, t->k, packed);
         return;
     }
+    if (t->b_column != 1)
+        NAME(transpose_all)(columns, t->k, b, t->b_column, packed, COLUMNS);
     for (size_t p = 0; p < t->k; p++)
-        for (size_t l = 0; l < COLUMNS; l++)
-            packed[p * COLUMNS + l] = l < columns ? b[p * t->b_step + l * t->b_column] : 0;
+        for (size_t l = t->b_column != 1 ? columns : 0; l < width; l++)
+            packed[p * COLUMNS + l] = l < columns ? b[p * t->b_step + l] : 0;
 }
 
-/* The last panel, of less than the full width: into a tile of its own, then what there is of it to
- * C. */
+/* The last panel, of less than a vector: into a tile of its own, then what there is of it to C. */
 TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_tile,
                                       const float *panel, size_t j)
 {
     const size_t columns = t->n - j, height = NAME(tile_rows)(t->m);
     const float alpha = t->alpha, beta = t->beta;
-    const float *a = t->a;
-    struct native_block rows = *t;
-    for (size_t i = 0; i < t->m; i += height, a += a_tile) {
-        float tile[ROWS * COLUMNS];
-        rows.m = t->m - i < height ? t->m - i : height;
-        NAME(outer_panel)(&rows, a, a_tile, panel, COLUMNS, NULL, NULL, 1, 0, tile, COLUMNS);
-        for (size_t r = 0; r < rows.m; r++) {
+    float sums[ROWS * LANES];
+    struct NAME(tile) tile = {.k = t->k,
+                              .a = t->a,
+                              .a_row = t->a_row,
+                              .a_step = t->a_step,
+                              .b = panel,
+                              .b_step = COLUMNS,
+                              .alpha = 1,
+                              .c = sums,
+                              .ldc = LANES,
+                              .next = {sums, 0, 1}};
+    for (size_t i = 0; i < t->m; i += height, tile.a += a_tile) {
+        tile.rows = t->m - i < height ? t->m - i : height;
+        NAME(outer_one)(&tile);
+        for (size_t r = 0; r < tile.rows; r++) {
             float *c = t->c + (i + r) * t->ldc + j;
             for (size_t l = 0; l < columns; l++)
-                c[l] = alpha * tile[r * COLUMNS + l] + (beta != 0 ? beta * c[l] : 0);
+                c[l] = alpha * sums[r * LANES + l] + (beta != 0 ? beta * c[l] : 0);
         }
     }
 }
 
+/* Panels of two vectors, then what is left: of one vector, and of less. */
 TARGET static void NAME(outer)(const struct native_block *t)
 {
     const size_t a_tile = t->a_tile ? t->a_tile : NAME(tile_rows)(t->m) * t->a_row;
     const bool transposed = t->b_column != 1;
     float *panel = t->panel, *other = t->panel + t->k * COLUMNS;
     bool packed = false; /* panel j, already */
-    for (size_t j = 0; j < t->n; j += COLUMNS) {
-        const bool narrow = t->n - j < COLUMNS;
+    for (size_t j = 0, width; j < t->n; j += width) {
+        width = t->n - j < COLUMNS ? LANES : COLUMNS;
+        const bool narrow = t->n - j < LANES;
         const bool pack = narrow || transposed || t->pack_panel;
         const bool ahead = (t->pack_panel || transposed) && j + 2 * COLUMNS <= t->n;
         if (pack && !packed)
-            NAME(pack_panel)(t, j, panel);
+            NAME(pack_panel)(t, j, width, panel);
         if (narrow) {
             NAME(outer_narrow)(t, a_tile, panel, j);
         } else {
-            const float *b = pack ? panel : t->b + j;
+            const struct NAME(tile) first = {.k = t->k,
+                                             .a = t->a,
+                                             .a_row = t->a_row,
+                                             .a_step = t->a_step,
+                                             .b = pack ? panel : t->b + j,
+                                             .b_step = pack ? COLUMNS : t->b_step,
+                                             .alpha = t->alpha,
+                                             .beta = t->beta,
+                                             .c = t->c + j,
+                                             .ldc = t->ldc};
             NAME(outer_panel)
-            (t, t->a, a_tile, b, pack ? COLUMNS : t->b_step, t->b + (j + COLUMNS) * t->b_column,
-             ahead ? other : NULL, t->alpha, t->beta, t->c + j, t->ldc);
+            (t, width / LANES, first, a_tile, t->b + (j + COLUMNS) * t->b_column,
+             ahead ? other : NULL);
         }
         packed = ahead;
         if (ahead) {

@@ -36,7 +36,8 @@ enum {
     LINE = 64,
     NEURON_UNIT = 16, /* rows of a gradient, which may be cut anywhere */
     PAGE = 4096,
-    REUSE = 8 /* times that something must be read again for packing it to pay */
+    REUSE = 8,       /* times that something must be read again for packing it to pay */
+    SHORT_DEPTH = 16 /* a k for which packing A takes as long as the product */
 };
 /* Below this a second thread takes longer to wake than it saves. */
 static const double SERIAL_FLOP = 5e5;
@@ -134,7 +135,7 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     const size_t panels = p->n / plan->cut.across / plan->unit.columns;
     const size_t tiles = p->m / plan->cut.down / plan->unit.rows;
     if (!plan->dot) {
-        plan->pack_a = panels > REUSE;
+        plan->pack_a = panels > REUSE && p->k > SHORT_DEPTH;
         plan->pack_panel = tiles > REUSE && plan->depth * LINE > L1_BYTES / 4;
     }
 }

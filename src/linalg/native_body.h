@@ -150,6 +150,75 @@ INLINE size_t NAME(tile_rows)(size_t m)
     return (m + tiles - 1) / tiles;
 }
 
+#if SHORT_K > 0
+/* `group` rows of C from row a of A and c on; k and group are known when this is compiled. */
+INLINE void NAME(short_group)(size_t k, size_t group, const struct NAME(tile) * t, const float *a,
+                              float *c, VECTOR y[SHORT_K][2])
+{
+    enum { AHEAD = 8 };
+    VECTOR sum[3][2] = {{{0}}};
+#pragma GCC unroll 16
+    for (size_t p = 0; p < k; p++)
+#pragma GCC unroll 4
+        for (size_t r = 0; r < group; r++) {
+            const float x = a[r * t->a_row + p * t->a_step];
+            sum[r][0] += x * y[p][0];
+            sum[r][1] += x * y[p][1];
+        }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < group; r++, c += t->ldc) {
+        VECTOR *row = (VECTOR *)c;
+        NAME(fetch_row)(c + AHEAD * t->ldc);
+        if (t->beta != 0 && t->beta != 1) {
+            row[0] *= t->beta;
+            row[1] *= t->beta;
+        }
+        row[0] = t->beta != 0 ? row[0] + sum[r][0] : 0 + sum[r][0];
+        row[1] = t->beta != 0 ? row[1] + sum[r][1] : 0 + sum[r][1];
+    }
+}
+
+/* Of a short k: all of the panel of B, times alpha, stays in registers while the rows of C pass. */
+INLINE void NAME(short_rows)(size_t k, const struct NAME(tile) * t)
+{
+    const struct NAME(tile) tile = *t;
+    VECTOR y[SHORT_K][2];
+#pragma GCC unroll 16
+    for (size_t p = 0; p < k; p++) {
+        y[p][0] = tile.alpha * LOAD(tile.b + p * tile.b_step);
+        y[p][1] = tile.alpha * LOAD(tile.b + p * tile.b_step + LANES);
+    }
+    size_t i = 0;
+    for (; i + 3 <= tile.rows; i += 3)
+        NAME(short_group)(k, 3, &tile, tile.a + i * tile.a_row, tile.c + i * tile.ldc, y);
+    for (; i < tile.rows; i++)
+        NAME(short_group)(k, 1, &tile, tile.a + i * tile.a_row, tile.c + i * tile.ldc, y);
+}
+
+#define SHORT_CASE(k)                                                                              \
+    case k:                                                                                        \
+        NAME(short_rows)(k, t);                                                                    \
+        break;
+
+TARGET static void NAME(outer_short)(const struct NAME(tile) * t)
+{
+    switch (t->k) {
+        SHORT_CASE(1)
+        SHORT_CASE(2)
+        SHORT_CASE(3)
+        SHORT_CASE(4)
+        SHORT_CASE(5)
+        SHORT_CASE(6)
+        SHORT_CASE(7)
+        SHORT_CASE(8)
+        SHORT_CASE(9)
+        SHORT_CASE(10)
+        SHORT_CASE(11)
+        SHORT_CASE(12)
+    }
+}
+#endif
+
 /* Four rows of four elements, `step` apart, become columns, to_step apart. */
 INLINE void NAME(transpose)(const float *from, size_t step, float *to, size_t to_step)
 {
@@ -284,20 +353,21 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
 TARGET static void NAME(outer)(const struct native_block *t)
 {
     const size_t a_tile = t->a_tile ? t->a_tile : NAME(tile_rows)(t->m) * t->a_row;
-    const bool transposed = t->b_column != 1;
+    const bool transposed = t->b_column != 1, is_short = t->k <= SHORT_K && !t->a_tile;
     float *panel = t->panel, *other = t->panel + t->k * COLUMNS;
     bool packed = false; /* panel j, already */
     for (size_t j = 0, width; j < t->n; j += width) {
         width = t->n - j < COLUMNS ? LANES : COLUMNS;
         const bool narrow = t->n - j < LANES;
         const bool pack = narrow || transposed || t->pack_panel;
-        const bool ahead = (t->pack_panel || transposed) && j + 2 * COLUMNS <= t->n;
+        const bool ahead = (t->pack_panel || transposed) && !is_short && j + 2 * COLUMNS <= t->n;
         if (pack && !packed)
             NAME(pack_panel)(t, j, width, panel);
         if (narrow) {
             NAME(outer_narrow)(t, a_tile, panel, j);
         } else {
-            const struct NAME(tile) first = {.k = t->k,
+            const struct NAME(tile) first = {.rows = t->m,
+                                             .k = t->k,
                                              .a = t->a,
                                              .a_row = t->a_row,
                                              .a_step = t->a_step,
@@ -307,7 +377,12 @@ TARGET static void NAME(outer)(const struct native_block *t)
                                              .beta = t->beta,
                                              .c = t->c + j,
                                              .ldc = t->ldc};
-            NAME(outer_panel)
+#if SHORT_K > 0
+            if (is_short && width == COLUMNS)
+                NAME(outer_short)(&first);
+            else
+#endif
+                NAME(outer_panel)
             (t, width / LANES, first, a_tile, t->b + (j + COLUMNS) * t->b_column,
              ahead ? other : NULL);
         }
@@ -514,6 +589,7 @@ TARGET static void NAME(dot)(const struct native_block *t)
 #undef COLUMNS
 #undef INLINE
 #undef OUTER_CASE
+#undef SHORT_CASE
 #undef EACH_FOUR
 #undef SUMS
 #undef DOT_CASE
@@ -523,4 +599,5 @@ TARGET static void NAME(dot)(const struct native_block *t)
 #undef LANES
 #undef ROWS
 #undef DOT_ROWS
+#undef SHORT_K
 #undef DOT_COLUMNS

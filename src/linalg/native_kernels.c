@@ -26,6 +26,7 @@ static const int32_t last_lanes[32] = {[16] = -1, -1, -1, -1, -1, -1, -1, -1,
 #define ROWS        14
 #define DOT_ROWS    5
 #define DOT_COLUMNS 5
+#define SHORT_K     12
 #include "linalg/native_body.h"
 
 /* AVX2 and FMA: 16 registers of 32 bytes. */
@@ -35,6 +36,7 @@ static const int32_t last_lanes[32] = {[16] = -1, -1, -1, -1, -1, -1, -1, -1,
 #define ROWS        6
 #define DOT_ROWS    4
 #define DOT_COLUMNS 3
+#define SHORT_K     0
 #include "linalg/native_body.h"
 
 static bool has_v4(void)
@@ -62,6 +64,7 @@ static bool has_v3(void)
 #define ROWS        6
 #define DOT_ROWS    4
 #define DOT_COLUMNS 3
+#define SHORT_K     0
 #include "linalg/native_body.h"
 
 #define KERNELS(name, text, supported, lanes, rows, dot_rows, dot_columns)                         \

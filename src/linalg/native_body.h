@@ -151,12 +151,13 @@ INLINE size_t NAME(tile_rows)(size_t m)
 }
 
 #if SHORT_K > 0
-/* `group` rows of C from row a of A and c on; k and group are known when this is compiled. */
-INLINE void NAME(short_group)(size_t k, size_t group, const struct NAME(tile) * t, const float *a,
-                              float *c, VECTOR y[SHORT_K][2])
+/* `group` rows of C from row i on; k and group are known when this is compiled. */
+INLINE void NAME(short_group)(size_t k, size_t group, const struct NAME(tile) * t, size_t i,
+                              VECTOR y[SHORT_K][2])
 {
-    enum { AHEAD = 8 };
-    VECTOR sum[3][2] = {{{0}}};
+    const float *a = t->a + i * t->a_row;
+    float *c = t->c + i * t->ldc;
+    VECTOR sum[2][2] = {{{0}}};
 #pragma GCC unroll 16
     for (size_t p = 0; p < k; p++)
 #pragma GCC unroll 4
@@ -168,7 +169,6 @@ INLINE void NAME(short_group)(size_t k, size_t group, const struct NAME(tile) * 
 #pragma GCC unroll 4
     for (size_t r = 0; r < group; r++, c += t->ldc) {
         VECTOR *row = (VECTOR *)c;
-        NAME(fetch_row)(c + AHEAD * t->ldc);
         if (t->beta != 0 && t->beta != 1) {
             row[0] *= t->beta;
             row[1] *= t->beta;
@@ -189,10 +189,10 @@ INLINE void NAME(short_rows)(size_t k, const struct NAME(tile) * t)
         y[p][1] = tile.alpha * LOAD(tile.b + p * tile.b_step + LANES);
     }
     size_t i = 0;
-    for (; i + 3 <= tile.rows; i += 3)
-        NAME(short_group)(k, 3, &tile, tile.a + i * tile.a_row, tile.c + i * tile.ldc, y);
+    for (; i + 2 <= tile.rows; i += 2)
+        NAME(short_group)(k, 2, &tile, i, y);
     for (; i < tile.rows; i++)
-        NAME(short_group)(k, 1, &tile, tile.a + i * tile.a_row, tile.c + i * tile.ldc, y);
+        NAME(short_group)(k, 1, &tile, i, y);
 }
 
 #define SHORT_CASE(k)                                                                              \
@@ -321,30 +321,45 @@ TARGET static void NAME(pack_panel)(const struct native_block *t, size_t j, size
             packed[p * COLUMNS + l] = l < columns ? b[p * t->b_step + l] : 0;
 }
 
-/* The last panel, of less than a vector: into a tile of its own, then what there is of it to C. */
-TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_tile,
-                                      const float *panel, size_t j)
+/* The last panel, of less than a vector: the vector that ends where C ends, in a tile of its own, of
+ * which C gets the lanes that it lacks; or, where C has not so many columns, the first of a panel
+ * that is filled with zeros. */
+TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_tile, size_t j)
 {
     const size_t columns = t->n - j, height = NAME(tile_rows)(t->m);
+    const size_t first = t->n < LANES ? 0 : t->n - LANES;
+    const bool pack = t->n < LANES || t->b_column != 1;
+    const NAME(bits) fresh = *(const NAME(bits) *)(last_lanes + 16 - LANES + columns);
     const float alpha = t->alpha, beta = t->beta;
     float sums[ROWS * LANES];
     struct NAME(tile) tile = {.k = t->k,
                               .a = t->a,
                               .a_row = t->a_row,
                               .a_step = t->a_step,
-                              .b = panel,
-                              .b_step = COLUMNS,
-                              .alpha = 1,
+                              .b = pack ? t->panel : t->b + first,
+                              .b_step = pack ? COLUMNS : t->b_step,
+                              .alpha = alpha,
                               .c = sums,
                               .ldc = LANES,
                               .next = {sums, 0, 1}};
+    if (pack)
+        NAME(pack_panel)(t, first, LANES, t->panel);
     for (size_t i = 0; i < t->m; i += height, tile.a += a_tile) {
         tile.rows = t->m - i < height ? t->m - i : height;
         NAME(outer_one)(&tile);
         for (size_t r = 0; r < tile.rows; r++) {
-            float *c = t->c + (i + r) * t->ldc + j;
-            for (size_t l = 0; l < columns; l++)
-                c[l] = alpha * sums[r * LANES + l] + (beta != 0 ? beta * c[l] : 0);
+            float *c = t->c + (i + r) * t->ldc + first;
+            const float *sum = sums + r * LANES;
+            if (t->n < LANES) {
+                for (size_t l = 0; l < columns; l++)
+                    c[l] = sum[l] + (beta != 0 ? beta * c[l] : 0);
+                continue;
+            }
+            const VECTOR was = LOAD(c);
+            VECTOR is = LOAD(sum);
+            if (beta != 0)
+                is += beta * was;
+            *(VECTOR *)c = (VECTOR)(((NAME(bits))is & fresh) | ((NAME(bits))was & ~fresh));
         }
     }
 }
@@ -359,13 +374,13 @@ TARGET static void NAME(outer)(const struct native_block *t)
     for (size_t j = 0, width; j < t->n; j += width) {
         width = t->n - j < COLUMNS ? LANES : COLUMNS;
         const bool narrow = t->n - j < LANES;
-        const bool pack = narrow || transposed || t->pack_panel;
+        const bool pack = transposed || t->pack_panel;
         const bool ahead = (t->pack_panel || transposed) && !is_short && j + 2 * COLUMNS <= t->n;
-        if (pack && !packed)
-            NAME(pack_panel)(t, j, width, panel);
         if (narrow) {
-            NAME(outer_narrow)(t, a_tile, panel, j);
+            NAME(outer_narrow)(t, a_tile, j);
         } else {
+            if (pack && !packed)
+                NAME(pack_panel)(t, j, width, panel);
             const struct NAME(tile) first = {.rows = t->m,
                                              .k = t->k,
                                              .a = t->a,

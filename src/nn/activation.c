@@ -2,6 +2,7 @@
 #include "nn/activation.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "nn/vmath.h"
 
@@ -199,8 +200,48 @@ GM_KERNEL static real normalise(size_t n, real *a)
     return sum;
 }
 
+enum { LANES = 16, SHORT_ROW = 32 };
+
+/* Up to LANES rows of at most SHORT_ROW elements, side by side: in rows as short as that, maxima
+ * and sums take longer than exponentials. */
+GM_KERNEL static void softmax_short(size_t rows, size_t n, real *z, real *greatest, real *sum)
+{
+    real column[SHORT_ROW][LANES], inverse[LANES];
+    memset(column, 0, n * sizeof *column);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t j = 0; j < n; j++)
+            column[j][row] = z[row * n + j];
+    for (size_t r = 0; r < LANES; r++) {
+        greatest[r] = column[0][r];
+        sum[r] = 0;
+    }
+    for (size_t j = 1; j < n; j++)
+        VM_SIMD for (size_t r = 0; r < LANES; r++) greatest[r] =
+            column[j][r] > greatest[r] ? column[j][r] : greatest[r];
+    for (size_t j = 0; j < n; j++)
+        VM_SIMD for (size_t r = 0; r < LANES; r++)
+        {
+            column[j][r] = vm_exp(column[j][r] - greatest[r]);
+            sum[r] += column[j][r];
+        }
+    for (size_t r = 0; r < LANES; r++)
+        inverse[r] = 1 / sum[r];
+    for (size_t row = 0; row < rows; row++)
+        for (size_t j = 0; j < n; j++)
+            z[row * n + j] = column[j][row] * inverse[row];
+}
+
 void softmax_rows(size_t rows, size_t n, real *z, double *log_normaliser)
 {
+    for (size_t row = 0; n <= SHORT_ROW && row < rows; row += LANES) {
+        const size_t count = rows - row < LANES ? rows - row : LANES;
+        real greatest[LANES], sum[LANES];
+        softmax_short(count, n, z + row * n, greatest, sum);
+        for (size_t i = 0; i < count; i++)
+            log_normaliser[row + i] = (double)greatest[i] + log((double)sum[i]);
+    }
+    if (n <= SHORT_ROW)
+        return;
     for (size_t row = 0; row < rows; row++)
         log_normaliser[row] = (double)shift(n, z + row * n);
     exponentials(rows * n, z);

@@ -1,6 +1,8 @@
 /* pass.c: the passes over a mini-batch; see pass.h. */
 #include "nn/pass.h"
 
+#include <string.h>
+
 #include "core/parallel.h"
 #include "core/rng.h"
 
@@ -111,6 +113,24 @@ static void forward_epilogue_bf16(const void *context, const struct gemm_tile *t
         }
 }
 
+/* Short rows that lie together are taken many at once: 30 neurons are no whole number of vectors.
+ * Each has its copy of b. */
+enum { ROWS_TOGETHER = 1024, SHORT_ROW = 128, VECTOR = 16 }; /* elements */
+
+static void forward_together(const struct pass_layer *at, const struct layer *layer,
+                             const struct gemm_tile *tile)
+{
+    const size_t n = tile->columns, most = ROWS_TOGETHER / n;
+    real b[ROWS_TOGETHER], *z = tile->c, *a = at->a + tile->row * n;
+    for (size_t i = 0; i < most && i < tile->rows; i++)
+        memcpy(b + i * n, layer->b, n * sizeof *b);
+    for (size_t i = 0; i < tile->rows; i += most) {
+        const size_t rows = tile->rows - i < most ? tile->rows - i : most;
+        real *sigma = at->activation->needs_z ? a + i * n : z + i * n;
+        at->activation->forward(rows * n, b, z + i * n, sigma);
+    }
+}
+
 static void forward_epilogue(const void *context, const struct gemm_tile *tile)
 {
     const struct forward_context *f = context;
@@ -118,6 +138,11 @@ static void forward_epilogue(const void *context, const struct gemm_tile *tile)
     const struct pass_layer *at = &f->pass->layers[f->l];
     const bool a_from_z = at->activation->needs_z; /* else sigma goes in place: `kept` is a */
     const real scale = drop_scale(layer->dropout);
+    if (tile->columns == tile->ldc && tile->columns <= SHORT_ROW && tile->columns % VECTOR &&
+        !at->mask) {
+        forward_together(at, layer, tile);
+        return;
+    }
     for (size_t i = 0; i < tile->rows; i++) {
         const size_t row = tile->row + i, offset = row * layer->n_out + tile->column;
         real *z = (real *)tile->c + i * tile->ldc, *a = at->a + offset, *sigma = a_from_z ? a : z;

@@ -90,9 +90,9 @@ static void check_copies(const struct batch_source *source, const uint32_t *orde
     free(copies), free(y), free(once);
 }
 
-/* Against a naive loop; the factor is a power of two so that a fused multiply-add rounds alike. */
+/* Against a naive loop; so many features have the same factor and offset; the factor is a power of two so that a fused multiply-add rounds alike. */
 static void check_gather(bool bytes, bool labels, size_t features, size_t outputs, size_t rows,
-                         bool part)
+                         bool part, size_t alike)
 {
     enum { COUNT = 300 };
     const size_t columns = labels ? outputs + 2 : outputs; /* a network may have more classes */
@@ -100,17 +100,20 @@ static void check_gather(bool bytes, bool labels, size_t features, size_t output
     float *x_f32 = malloc(COUNT * features * sizeof *x_f32), *targets = malloc(COUNT * outputs * 4);
     float *factor = malloc(features * 4), *offset = malloc(features * 4);
     float *x = malloc((rows * features + 1) * 4), *y = malloc((rows * columns + 1) * 4);
+    gm_bf16 *x16 = malloc(rows * features * sizeof *x16);
     int32_t label[COUNT];
     uint32_t order[COUNT];
     uint64_t seed = features * 1000 + outputs;
-    assert_true(x_u8 && x_f32 && targets && factor && offset && x && y);
+    assert_true(x16 && x_u8 && x_f32 && targets && factor && offset && x && y);
     fill_f32(x_f32, COUNT * features, 1, -3, 3);
     fill_f32(targets, COUNT * outputs, 2, -3, 3);
     fill_f32(offset, features, 3, -1, 1);
     for (size_t i = 0; i < COUNT * features; i++)
         x_u8[i] = (uint8_t)(256 * random_uniform(&seed));
     for (size_t k = 0; k < features; k++)
-        factor[k] = ldexpf(1, (int)(k % 5) - 4);
+        factor[k] = ldexpf(1, (int)(k < alike ? 0 : k % 5) - 4);
+    for (size_t k = 1; k < alike; k++)
+        offset[k] = offset[0];
     for (size_t i = 0; i < COUNT; i++)
         label[i] = (int32_t)(i % outputs);
     const gemmlp_arrays arrays = {.examples = COUNT,
@@ -152,9 +155,13 @@ static void check_gather(bool bytes, bool labels, size_t features, size_t output
         gm_batch_gather(&source, ordered ? order : NULL, first, rows, &(struct batch){.x = x});
         assert_true(y[0] == 54321);
         check_copies(&source, ordered ? order : NULL, first, rows, x);
+        gm_batch_gather(&source, ordered ? order : NULL, first, rows, &(struct batch){.x16 = x16});
+        for (size_t i = 0; i < rows * features; i++)
+            assert_int_equal(x16[i], gm_bf16_round(x[i]));
     }
     gemmlp_dataset_free(dataset);
     free(x_u8), free(x_f32), free(targets), free(factor), free(offset), free(x), free(y);
+    free(x16);
 }
 
 static void test_gather(void **state)
@@ -163,8 +170,10 @@ static void test_gather(void **state)
     const size_t features[] = {1, 7, 16, 33, 784};
     for (size_t i = 0; i < sizeof features / sizeof *features; i++)
         for (int kind = 0; kind < 8; kind++) {
-            check_gather(kind & 1, kind & 2, features[i], 1 + i, 1, kind & 4);
-            check_gather(kind & 1, kind & 2, features[i], 1 + i, 61, kind & 4);
+            check_gather(kind & 1, kind & 2, features[i], 1 + i, 1, kind & 4, 0);
+            check_gather(kind & 1, kind & 2, features[i], 1 + i, 61, kind & 4, 0);
+            check_gather(kind & 1, kind & 2, features[i], 1 + i, 61, kind & 4, features[i]);
+            check_gather(kind & 1, kind & 2, features[i], 1 + i, 61, kind & 4, features[i] - 1);
         }
 }
 

@@ -64,6 +64,15 @@ static void row_u8(const uint8_t *restrict x, const float *restrict factor,
         out[k] = factor[k] * (float)x[k] + offset[k];
 }
 
+/* All features alike, as for pixels: factor and offset are one number each. */
+GM_KERNEL
+static void row_u8_alike(const uint8_t *restrict x, float factor, float offset, size_t features,
+                         float *restrict out)
+{
+    for (size_t k = 0; k < features; k++)
+        out[k] = factor * (float)x[k] + offset;
+}
+
 GM_KERNEL
 static void row_f32(const float *restrict x, const float *restrict factor,
                     const float *restrict offset, size_t features, float *restrict out)
@@ -78,6 +87,14 @@ static void row_u8_bf16(const uint8_t *restrict x, const float *restrict factor,
 {
     for (size_t k = 0; k < features; k++)
         out[k] = gm_bf16_round(factor[k] * (float)x[k] + offset[k]);
+}
+
+GM_KERNEL
+static void row_u8_alike_bf16(const uint8_t *restrict x, float factor, float offset,
+                              size_t features, gm_bf16 *restrict out)
+{
+    for (size_t k = 0; k < features; k++)
+        out[k] = gm_bf16_round(factor * (float)x[k] + offset);
 }
 
 GM_KERNEL
@@ -131,19 +148,34 @@ struct gather {
     const uint32_t *order;
     size_t first, rows; /* of the batch, in `order` */
     struct batch to;
+    bool alike; /* all features */
 };
+
+GM_KERNEL
+static bool all_equal(const float *x, size_t n)
+{
+    uint32_t different = 0;
+    for (size_t k = 1; k < n; k++)
+        different |= x[k] != x[0];
+    return !different;
+}
 
 static void convert_row(const struct gather *g, size_t row, size_t to)
 {
     const struct batch_source *s = g->source;
     const gemmlp_arrays *arrays = &s->dataset->storage->arrays;
     const size_t n = arrays->features;
-    if (g->to.x && arrays->x_u8)
-        row_u8(arrays->x_u8 + row * n, s->factor, s->offset, n, g->to.x + to * n);
+    const uint8_t *pixels = arrays->x_u8 ? arrays->x_u8 + row * n : NULL;
+    if (g->to.x && pixels && g->alike)
+        row_u8_alike(pixels, s->factor[0], s->offset[0], n, g->to.x + to * n);
+    else if (pixels && g->alike)
+        row_u8_alike_bf16(pixels, s->factor[0], s->offset[0], n, g->to.x16 + to * n);
+    else if (g->to.x && pixels)
+        row_u8(pixels, s->factor, s->offset, n, g->to.x + to * n);
     else if (g->to.x)
         row_f32(arrays->x_f32 + row * n, s->factor, s->offset, n, g->to.x + to * n);
-    else if (arrays->x_u8)
-        row_u8_bf16(arrays->x_u8 + row * n, s->factor, s->offset, n, g->to.x16 + to * n);
+    else if (pixels)
+        row_u8_bf16(pixels, s->factor, s->offset, n, g->to.x16 + to * n);
     else
         row_f32_bf16(arrays->x_f32 + row * n, s->factor, s->offset, n, g->to.x16 + to * n);
 }
@@ -179,8 +211,10 @@ static void gather_copies(const void *context, size_t first, size_t last)
 void gm_batch_gather(const struct batch_source *source, const uint32_t *order, size_t first,
                      size_t rows, const struct batch *to)
 {
-    const struct gather gather = {source, order, first, rows, *to};
-    const size_t width = source->dataset->storage->arrays.features + source->outputs;
+    const size_t features = source->dataset->storage->arrays.features;
+    const bool alike = all_equal(source->factor, features) && all_equal(source->offset, features);
+    const struct gather gather = {source, order, first, rows, *to, alike};
+    const size_t width = features + source->outputs;
     if (to->copies > 1)
         gm_parallel(true, to->copies, gather_copies, &gather);
     else

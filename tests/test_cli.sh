@@ -447,6 +447,15 @@ test_models() {
     says out '^threads +[1-9]'
     says out '^  openblas +OpenBLAS [0-9.]+ \([A-Za-z0-9]+\), /'
     says out '^  reference +gemmlp [0-9.]+ triple loop$'
+    mask=$(sed -n 's/^  affinity mask *//p' out)
+    OMP_PLACES='{0}' run "info --machine, one place" 0 info --machine
+    says out '^  affinity mask +1$'
+    # The run-time library binds the first thread to one place as soon as it is loaded. (Where two of them are, each
+    # sees what the other has done.)
+    if ! ldd "$gemmlp" | grep -q 'libomp\.so'; then
+        OMP_PROC_BIND=true run "info --machine, bound" 0 info --machine
+        says out "^  affinity mask +$mask\$"
+    fi
     run "info --machine --json" 0 info --machine --json
     json_with cpu threads providers
     says out '"name": "openblas", "installed": true, "version": "OpenBLAS [0-9.]+", "kernel": "[A-Za-z0-9]+", "path": "/'

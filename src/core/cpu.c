@@ -73,6 +73,17 @@ static int affinity_count(void)
     return n > 0 ? (int)n : 1;
 }
 
+/* Of the places of OpenMP; 0 unless OMP_PROC_BIND, OMP_PLACES or the like has it bind threads: this
+ * one is bound to one place then, and its own mask is no longer that of the process. */
+static int place_count(void)
+{
+    int count = 0;
+    if (omp_get_proc_bind() != omp_proc_bind_false)
+        for (int place = 0; place < omp_get_num_places(); place++)
+            count += omp_get_place_num_procs(place);
+    return count;
+}
+
 /* Reads up to two numbers of a one-line file; how many there were. "max" counts as none. */
 static int read_numbers(const char *path, double numbers[2])
 {
@@ -218,8 +229,9 @@ static const char *instruction_set(void)
 
 static void count_threads(gemmlp_machine *machine)
 {
+    const int places = place_count();
     *machine = (gemmlp_machine){
-        .threads_affinity = affinity_count(),
+        .threads_affinity = places > 0 ? places : affinity_count(),
         .threads_cgroup = gm_cgroup_cpus(""),
         .threads_slurm = environment_count("SLURM_CPUS_PER_TASK"),
         .threads_omp = environment_count("OMP_NUM_THREADS"),

@@ -104,15 +104,18 @@ static bool is_serial(const struct gemm_problem *p)
 
 /* Of A B^T, by the vectors that are multiplied: outer transposes panels of B, which costs as much as
  * so many rows more, and fills the last panel with zeros; dot sums the lanes of each element of C
- * at the end. Dot wins where rows are few, panels are not full, or k is long. */
+ * at the end, and reads A for every few columns of C, from L2 if it fits. Dot wins where rows are
+ * few, panels are not full, or k is long. */
 static bool dot_is_faster(const struct native_kernels *kernels, const struct gemm_problem *p)
 {
     enum { TRANSPOSED_ROWS = 6, SUMMED_VECTORS = 2 };
+    static const double beyond_l2 = 1.1;
     const size_t lanes = kernels->columns / 2;
     const size_t full_n = round_up(p->n, kernels->columns), full_k = round_up(p->k, lanes);
+    const size_t a_bytes = p->m * at_most(p->k, DOT_DEPTH) * sizeof(float);
     const double outer = (double)full_n * (double)p->k * (double)(p->m + TRANSPOSED_ROWS);
     const double dot = (double)p->m * (double)p->n * (double)(full_k + SUMMED_VECTORS * lanes);
-    return p->k >= lanes && dot < outer;
+    return p->k >= lanes && dot * (a_bytes > block_bytes() / 3 * 2 ? beyond_l2 : 1) < outer;
 }
 
 static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p)

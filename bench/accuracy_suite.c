@@ -15,9 +15,12 @@ static const struct {
     double target;
     const char *train;
 } standard[] = {
-    {0.95, "--hidden 40 --batch 96 --epochs 1 --lr 0.015 --warmup 0.2 --label-smoothing 0"},
-    {0.98, "--hidden 256 --activation silu --batch 128 --epochs 2 --lr 0.012 --warmup 0.2"},
-    {0.985, "--hidden 448 --activation silu --batch 128 --epochs 4 --lr 0.011 --warmup 0.1"},
+    {0.95,
+     "--hidden 32 --batch 96 --epochs 1 --lr 0.02 --beta2 0.98 --warmup 0.2 --label-smoothing 0"},
+    {0.98,
+     "--hidden 160 --activation silu --batch 96 --epochs 2 --lr 0.009 --beta2 0.98 --warmup 0.2"},
+    {0.985,
+     "--hidden 384 --activation silu --batch 96 --epochs 3 --lr 0.007 --beta2 0.98 --warmup 0.2"},
 };
 
 /* One recipe and what its runs have shown, a number for each seed. */

@@ -62,7 +62,7 @@ test_lists() {
     verdict "$name, 8 cases" "$(wc -l <out) lines"
     says out '^30-4 tanh B=4 adam, 1 thread$'
     run "bench: what accuracy does" 0 bench accuracy --list --data somewhere
-    says out '^98.5 %: gemmlp train --data somewhere --hidden 448'
+    says out '^98.5 %: gemmlp train --data somewhere --hidden 384'
 }
 
 # shellcheck disable=SC2086 # words on purpose

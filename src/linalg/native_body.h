@@ -5,6 +5,7 @@
  *   TARGET               attributes of its functions
  *   LANES                floats of a vector: 4, 8 or 16
  *   ROWS                 of the outer kernel's tile, which is 2 LANES wide: 2 ROWS + 3 registers
+ *   SHORT_K              most steps of k for which a panel of B stays in registers, two for each
  *   DOT_ROWS, DOT_COLUMNS of the dot kernel's tile: (DOT_ROWS + 1) (DOT_COLUMNS + 1) registers
  */
 typedef float NAME(vector)
@@ -38,7 +39,7 @@ INLINE void NAME(fetch_row)(const float *from)
     GM_PREFETCH(from + COLUMNS - 1);
 }
 
-/* A tile of C, as arguments of `outer_block`'s loops. */
+/* A tile of C, of one or two vectors of columns, and its operands. */
 struct NAME(tile) {
     size_t rows, k;
     const float *a;
@@ -48,7 +49,7 @@ struct NAME(tile) {
     float alpha, beta;
     float *c;
     size_t ldc;
-    struct NAME(fetch) next;
+    struct NAME(fetch) next; /* wanted by the next tiles */
 };
 
 /* One tile; rows, vectors (of a row of C) and one of a_row and a_step are known when this is
@@ -270,8 +271,12 @@ INLINE void NAME(pack_rows)(const struct native_block *t, const float *b, size_t
     }
 }
 
-/* All rows of a panel of B of one or two whole vectors; tile: its operands and C, of which those of
- * the first tile are given; a_tile: from one tile of rows of A to the next. Meanwhile the panel
+INLINE bool NAME(is_short)(const struct native_block *t)
+{
+    return t->k <= SHORT_K && !t->a_tile;
+}
+
+/* All rows of a panel of B of one or two vectors; `tile` is the first; a_tile: from one tile of rows of A to the next. Meanwhile the panel
  * `next` is packed into `packed` (NULL: none), a few rows after each tile, for its elements are too
  * far apart for the processor to foresee, and so many at once would push one another out of a
  * cache; they are fetched during the tile before. */
@@ -284,6 +289,13 @@ TARGET static void NAME(outer_panel)(const struct native_block *t, size_t vector
     size_t share = t->k * height / t->m + 1, p = 0; /* rows of `next` for each tile */
     if (transposed)
         share = (share + COLUMNS - 1) / COLUMNS * COLUMNS; /* whole lines */
+#if SHORT_K > 0
+    if (vectors == 2 && NAME(is_short)(t)) {
+        tile.rows = t->m;
+        NAME(outer_short)(&tile);
+        return;
+    }
+#endif
     for (size_t i = 0; i < t->m; i += height) {
         const size_t end = p + share < t->k ? p + share : t->k;
         tile.rows = t->m - i < height ? t->m - i : height;
@@ -368,21 +380,20 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
 TARGET static void NAME(outer)(const struct native_block *t)
 {
     const size_t a_tile = t->a_tile ? t->a_tile : NAME(tile_rows)(t->m) * t->a_row;
-    const bool transposed = t->b_column != 1, is_short = t->k <= SHORT_K && !t->a_tile;
+    const bool transposed = t->b_column != 1;
     float *panel = t->panel, *other = t->panel + t->k * COLUMNS;
     bool packed = false; /* panel j, already */
     for (size_t j = 0, width; j < t->n; j += width) {
         width = t->n - j < COLUMNS ? LANES : COLUMNS;
         const bool narrow = t->n - j < LANES;
         const bool pack = transposed || t->pack_panel;
-        const bool ahead = (t->pack_panel || transposed) && !is_short && j + 2 * COLUMNS <= t->n;
+        const bool ahead = pack && !NAME(is_short)(t) && j + 2 * COLUMNS <= t->n;
         if (narrow) {
             NAME(outer_narrow)(t, a_tile, j);
         } else {
             if (pack && !packed)
                 NAME(pack_panel)(t, j, width, panel);
-            const struct NAME(tile) first = {.rows = t->m,
-                                             .k = t->k,
+            const struct NAME(tile) first = {.k = t->k,
                                              .a = t->a,
                                              .a_row = t->a_row,
                                              .a_step = t->a_step,
@@ -392,12 +403,7 @@ TARGET static void NAME(outer)(const struct native_block *t)
                                              .beta = t->beta,
                                              .c = t->c + j,
                                              .ldc = t->ldc};
-#if SHORT_K > 0
-            if (is_short && width == COLUMNS)
-                NAME(outer_short)(&first);
-            else
-#endif
-                NAME(outer_panel)
+            NAME(outer_panel)
             (t, width / LANES, first, a_tile, t->b + (j + COLUMNS) * t->b_column,
              ahead ? other : NULL);
         }

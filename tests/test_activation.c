@@ -217,6 +217,48 @@ static void test_activation_nan(void **state)
     }
 }
 
+/* The bits of sigma do not depend on where in a row an element lies, in a whole vector or in what is
+ * left of one: that depends on how a product is cut. */
+static void test_activation_places(void **state)
+{
+    (void)state;
+    enum { MOST = 90, TURNS = 40 };
+    for (size_t i = 0; activation_at(i); i++)
+        for (size_t turn = 0; turn < MOST * TURNS; turn++) {
+            const size_t n = 1 + turn % MOST;
+            real z[MOST], b[MOST], a[MOST];
+            fill_real(z, n, turn, -5, 5);
+            fill_real(b, n, turn + 1, -1, 1);
+            for (size_t j = 0; j < n; j++) {
+                real one_z = z[j], one_a;
+                activation_at(i)->forward(1, b + j, &one_z, &one_a);
+                a[j] = one_a;
+            }
+            real found[MOST];
+            activation_at(i)->forward(n, b, z, found);
+            if (memcmp(found, a, n * sizeof *a) != 0)
+                fail_msg("%s: other bits among %zu than alone", activation_name(i), n);
+        }
+}
+
+/* Rows of softmax do not depend on how many are taken together. */
+static void test_softmax_places(void **state)
+{
+    (void)state;
+    enum { ROWS = 37, MOST = 40 };
+    for (size_t n = 1; n <= MOST; n++) {
+        real together[ROWS * MOST], alone[ROWS * MOST];
+        double log_together[ROWS], log_alone[ROWS];
+        fill_real(together, ROWS * n, n, -8, 8);
+        memcpy(alone, together, sizeof together);
+        softmax_rows(ROWS, n, together, log_together);
+        for (size_t row = 0; row < ROWS; row++)
+            softmax_rows(1, n, alone + row * n, log_alone + row);
+        assert_memory_equal(together, alone, ROWS * n * sizeof *alone);
+        assert_memory_equal(log_together, log_alone, sizeof log_alone);
+    }
+}
+
 static void test_activation_table(void **state)
 {
     (void)state;
@@ -236,10 +278,9 @@ static void test_activation_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_activation_values),
-        cmocka_unit_test(test_activation_rows),
-        cmocka_unit_test(test_activation_nan),
-        cmocka_unit_test(test_activation_table),
+        cmocka_unit_test(test_activation_values), cmocka_unit_test(test_activation_rows),
+        cmocka_unit_test(test_activation_nan),    cmocka_unit_test(test_activation_places),
+        cmocka_unit_test(test_softmax_places),    cmocka_unit_test(test_activation_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

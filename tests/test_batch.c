@@ -90,7 +90,8 @@ static void check_copies(const struct batch_source *source, const uint32_t *orde
     free(copies), free(y), free(once);
 }
 
-/* Against a naive loop; so many features have the same factor and offset; the factor is a power of two so that a fused multiply-add rounds alike. */
+/* Against a naive loop; so many features have the same factor and offset. The factor is a power of
+ * two so that a fused multiply-add rounds alike. */
 static void check_gather(bool bytes, bool labels, size_t features, size_t outputs, size_t rows,
                          bool part, size_t alike)
 {

@@ -448,7 +448,8 @@ test_models() {
     says out '^  openblas +OpenBLAS [0-9.]+ \([A-Za-z0-9]+\), /'
     says out '^  reference +gemmlp [0-9.]+ triple loop$'
     mask=$(sed -n 's/^  affinity mask *//p' out)
-    OMP_PLACES='{0}' run "info --machine, one place" 0 info --machine
+    first=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)
+    OMP_PLACES="{$first},{$first}" run "info --machine, one place, twice" 0 info --machine
     says out '^  affinity mask +1$'
     # The run-time library binds the first thread to one place as soon as it is loaded. (Where two of them are, each
     # sees what the other has done.)

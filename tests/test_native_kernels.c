@@ -12,9 +12,10 @@
 
 enum { M_MOST = 31, N_MOST = 70, K_MOST = 100, GAP = 3, C_LD = N_MOST + GAP };
 
-static const size_t heights[] = {1, 2, 3, 4, 5, 6, 7, 11, 13, 14, 15, 29, M_MOST};
+static const size_t heights[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 29, M_MOST};
 static const size_t widths[] = {1, 2, 3, 4, 5, 6, 8, 11, 16, 17, 32, 33, 64, N_MOST};
-static const size_t depths[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 64, K_MOST};
+static const size_t depths[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,     10,
+                                11, 12, 13, 15, 16, 17, 31, 33, K_MOST};
 
 static float number(struct native_block *block, size_t index)
 {
@@ -63,7 +64,7 @@ static void run_block(const struct native_kernels *kernels, enum way way, bool p
                       size_t n, size_t k, float beta)
 {
     static const char *const names[] = {"dot", "outer NN", "outer TN", "outer NT"};
-    static float a[M_MOST * (K_MOST + GAP)], b[N_MOST * (K_MOST + GAP)];
+    static float a[(M_MOST + GAP) * (K_MOST + GAP)], b[(N_MOST + GAP) * (K_MOST + GAP)];
     static float packed[2 * M_MOST * K_MOST], panel[2 * K_MOST * 32];
     static float before[(M_MOST + 1) * C_LD], c[(M_MOST + 1) * C_LD];
     const bool across = way == DOT || way == NT; /* B is stored (n x k) */
@@ -89,6 +90,7 @@ static void run_block(const struct native_kernels *kernels, enum way way, bool p
     for (size_t i = 0; i < COUNT(c); i++)
         c[i] = before[i] = beta != 0 ? number(&block, i + 90000) : NAN;
     struct native_block given = block;
+    given.keep_panel = !pack && k <= kernels->short_k;
     if (pack && way != DOT)
         kernels->pack_a(&given, packed);
     if (way == DOT)
@@ -101,6 +103,7 @@ static void run_block(const struct native_kernels *kernels, enum way way, bool p
 static void test_kernels(void **state)
 {
     (void)state;
+    static const float betas[] = {0, 1, -0.5f};
     const struct native_kernels *kernels;
     size_t turn = 0;
     for (size_t index = 0; (kernels = gm_native_kernels_at(index)); index++)
@@ -108,7 +111,7 @@ static void test_kernels(void **state)
             for (enum way way = DOT; way < WAYS; way++, turn++)
                 run_block(kernels, way, turn / 5 % 2, heights[i % COUNT(heights)],
                           widths[i / COUNT(heights) % COUNT(widths)],
-                          depths[i / COUNT(heights) / COUNT(widths)], turn % 3 ? 0 : -0.5f);
+                          depths[i / COUNT(heights) / COUNT(widths)], betas[turn / 7 % 3]);
 }
 
 int main(void)

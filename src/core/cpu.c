@@ -73,14 +73,28 @@ static int affinity_count(void)
     return n > 0 ? (int)n : 1;
 }
 
-/* Of the places of OpenMP; 0 unless OMP_PROC_BIND, OMP_PLACES or the like has it bind threads: this
- * one is bound to one place then, and its own mask is no longer that of the process. */
+/* In the places of OpenMP, each once; 0 unless OMP_PROC_BIND, OMP_PLACES or the like has it bind
+ * threads: this one is bound to one place then, and its own mask is no longer that of the process. */
 static int place_count(void)
 {
-    int count = 0;
-    if (omp_get_proc_bind() != omp_proc_bind_false)
-        for (int place = 0; place < omp_get_num_places(); place++)
-            count += omp_get_place_num_procs(place);
+    enum { MOST_CPUS = 1 << 18, MOST_OF_PLACE = 4096 };
+    cpu_set_t *set = CPU_ALLOC(MOST_CPUS);
+    const size_t size = CPU_ALLOC_SIZE(MOST_CPUS);
+    const bool bound = set && omp_get_proc_bind() != omp_proc_bind_false;
+    if (set)
+        CPU_ZERO_S(size, set);
+    for (int place = 0; bound && place < omp_get_num_places(); place++) {
+        int ids[MOST_OF_PLACE];
+        const int count = omp_get_place_num_procs(place);
+        if (count > MOST_OF_PLACE)
+            continue;
+        omp_get_place_proc_ids(place, ids);
+        for (int i = 0; i < count; i++)
+            CPU_SET_S((size_t)ids[i], size, set);
+    }
+    const int count = bound ? CPU_COUNT_S(size, set) : 0;
+    if (set)
+        CPU_FREE(set);
     return count;
 }
 

@@ -212,7 +212,8 @@ void gm_batch_gather(const struct batch_source *source, const uint32_t *order, s
                      size_t rows, const struct batch *to)
 {
     const size_t features = source->dataset->storage->arrays.features;
-    const bool alike = all_equal(source->factor, features) && all_equal(source->offset, features);
+    const bool alike = source->dataset->storage->arrays.x_u8 &&
+                       all_equal(source->factor, features) && all_equal(source->offset, features);
     const struct gather gather = {source, order, first, rows, *to, alike};
     const size_t width = features + source->outputs;
     if (to->copies > 1)

@@ -46,7 +46,7 @@ struct native_plan {
     void *bf16; /* of gemm_native_bf16.c: then nothing below; else NULL */
     const struct native_kernels *kernels;
     bool dot; /* of rows of A and rows of B, else outer */
-    bool pack_a, pack_panel;
+    bool pack_a, pack_panel, keep_panel;
     size_t depth;            /* of a block of k */
     size_t rows;             /* of a block of A */
     size_t strip;            /* columns that are computed before the epilogue */
@@ -103,9 +103,9 @@ static bool is_serial(const struct gemm_problem *p)
 }
 
 /* Of A B^T, by the vectors that are multiplied: outer transposes panels of B, which costs as much as
- * so many rows more, and fills the last panel with zeros; dot sums the lanes of each element of C
- * at the end, and reads A for every few columns of C, from L2 if it fits. Dot wins where rows are
- * few, panels are not full, or k is long. */
+ * so many rows more, and takes for what is left beside whole panels as long as for one; dot sums the
+ * lanes of each element of C at the end, and reads A for every few columns of C, from L2 if half of
+ * that holds it. Dot wins where rows are few, panels are not full, or k is long. */
 static bool dot_is_faster(const struct native_kernels *kernels, const struct gemm_problem *p)
 {
     enum { TRANSPOSED_ROWS = 6, SUMMED_VECTORS = 2 };
@@ -138,7 +138,8 @@ static void choose_blocks(struct native_plan *plan, const struct gemm_problem *p
     const size_t panels = p->n / plan->cut.across / plan->unit.columns;
     const size_t tiles = p->m / plan->cut.down / plan->unit.rows;
     if (!plan->dot) {
-        plan->pack_a = panels > REUSE && p->k > SHORT_DEPTH;
+        plan->keep_panel = p->k <= kernels->short_k; /* whatever the share of a thread */
+        plan->pack_a = panels > REUSE && p->k > SHORT_DEPTH && !plan->keep_panel;
         plan->pack_panel = tiles > REUSE && plan->depth * LINE > L1_BYTES / 4;
     }
 }
@@ -268,6 +269,7 @@ static void multiply_rectangle(const struct call *call, struct native_range rows
                                          .b_column = b_column,
                                          .panel = (float *)(void *)scratch,
                                          .pack_panel = plan->pack_panel,
+                                         .keep_panel = plan->keep_panel,
                                          .alpha = (float)call->alpha,
                                          .beta = l == 0 ? (float)call->beta : 1};
             if (plan->pack_a)

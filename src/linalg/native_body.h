@@ -2,11 +2,13 @@
  * native_kernels.c, which defines
  *
  *   NAME(x)              the name of this copy
+ *   ISA, SUPPORTED       what it is called, and the function that tells whether this processor has it
  *   TARGET               attributes of its functions
  *   LANES                floats of a vector: 4, 8 or 16
  *   ROWS                 of the outer kernel's tile, which is 2 LANES wide: 2 ROWS + 3 registers
- *   SHORT_K              most steps of k for which a panel of B stays in registers, two for each
- *   DOT_ROWS, DOT_COLUMNS of the dot kernel's tile: (DOT_ROWS + 1) (DOT_COLUMNS + 1) registers
+ *   SHORT_K              most steps of k for which a panel of B stays in registers, two for each, and five
+ *                        more; 0: there is no such kernel
+ *   DOT_ROWS, DOT_COLUMNS of the dot kernel's tile: (DOT_ROWS + 1) DOT_COLUMNS + 1 registers
  */
 typedef float NAME(vector)
     __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
@@ -24,6 +26,16 @@ typedef int32_t NAME(bits)
 #define INLINE           TARGET static inline __attribute__((always_inline))
 
 /* ---- outer ---- */
+
+/* beta was, rounded whatever is done with it: joined with an addition in one tile and not in
+ * another, bits would depend on how C is cut. */
+INLINE VECTOR NAME(times)(float beta, VECTOR was)
+{
+    if (beta != 1)
+        was *= beta;
+    KEEP(was);
+    return was;
+}
 
 /* Rows of a matrix, `step` apart, of which COLUMNS elements will be wanted soon. */
 struct NAME(fetch) {
@@ -96,10 +108,12 @@ INLINE void NAME(outer_tile)(const struct NAME(tile) * t, size_t rows, size_t ve
     for (size_t i = 0; i < rows; i++) {
         VECTOR *row = (VECTOR *)(c + i * ldc);
 #pragma GCC unroll 2
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = beta == 1   ? row[v] + alpha * sum[i][v]
-                     : beta != 0 ? alpha * sum[i][v] + beta * row[v]
-                                 : alpha * sum[i][v];
+        for (size_t v = 0; v < vectors; v++) {
+            if (beta == 0)
+                row[v] = alpha * sum[i][v];
+            else
+                row[v] = NAME(times)(beta, row[v]) + alpha * sum[i][v];
+        }
     }
 }
 
@@ -170,12 +184,13 @@ INLINE void NAME(short_group)(size_t k, size_t group, const struct NAME(tile) * 
 #pragma GCC unroll 4
     for (size_t r = 0; r < group; r++, c += t->ldc) {
         VECTOR *row = (VECTOR *)c;
-        if (t->beta != 0 && t->beta != 1) {
-            row[0] *= t->beta;
-            row[1] *= t->beta;
+#pragma GCC unroll 2
+        for (size_t v = 0; v < 2; v++) {
+            if (t->beta == 0)
+                row[v] = sum[r][v];
+            else
+                row[v] = NAME(times)(t->beta, row[v]) + sum[r][v];
         }
-        row[0] = t->beta != 0 ? row[0] + sum[r][0] : 0 + sum[r][0];
-        row[1] = t->beta != 0 ? row[1] + sum[r][1] : 0 + sum[r][1];
     }
 }
 
@@ -271,11 +286,6 @@ INLINE void NAME(pack_rows)(const struct native_block *t, const float *b, size_t
     }
 }
 
-INLINE bool NAME(is_short)(const struct native_block *t)
-{
-    return t->k <= SHORT_K && !t->a_tile;
-}
-
 /* All rows of a panel of B of one or two vectors; `tile` is the first; a_tile: from one tile of rows of A to the next. Meanwhile the panel
  * `next` is packed into `packed` (NULL: none), a few rows after each tile, for its elements are too
  * far apart for the processor to foresee, and so many at once would push one another out of a
@@ -290,7 +300,7 @@ TARGET static void NAME(outer_panel)(const struct native_block *t, size_t vector
     if (transposed)
         share = (share + COLUMNS - 1) / COLUMNS * COLUMNS; /* whole lines */
 #if SHORT_K > 0
-    if (vectors == 2 && NAME(is_short)(t)) {
+    if (vectors == 2 && t->keep_panel) {
         tile.rows = t->m;
         NAME(outer_short)(&tile);
         return;
@@ -342,7 +352,6 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
     const size_t first = t->n < LANES ? 0 : t->n - LANES;
     const bool pack = t->n < LANES || t->b_column != 1;
     const NAME(bits) fresh = *(const NAME(bits) *)(last_lanes + 16 - LANES + columns);
-    const float alpha = t->alpha, beta = t->beta;
     float sums[ROWS * LANES];
     struct NAME(tile) tile = {.k = t->k,
                               .a = t->a,
@@ -350,7 +359,7 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
                               .a_step = t->a_step,
                               .b = pack ? t->panel : t->b + first,
                               .b_step = pack ? COLUMNS : t->b_step,
-                              .alpha = alpha,
+                              .alpha = t->alpha,
                               .c = sums,
                               .ldc = LANES,
                               .next = {sums, 0, 1}};
@@ -359,19 +368,22 @@ TARGET static void NAME(outer_narrow)(const struct native_block *t, size_t a_til
     for (size_t i = 0; i < t->m; i += height, tile.a += a_tile) {
         tile.rows = t->m - i < height ? t->m - i : height;
         NAME(outer_one)(&tile);
-        for (size_t r = 0; r < tile.rows; r++) {
-            float *c = t->c + (i + r) * t->ldc + first;
-            const float *sum = sums + r * LANES;
-            if (t->n < LANES) {
-                for (size_t l = 0; l < columns; l++)
-                    c[l] = sum[l] + (beta != 0 ? beta * c[l] : 0);
-                continue;
-            }
-            const VECTOR was = LOAD(c);
-            VECTOR is = LOAD(sum);
-            if (beta != 0)
-                is += beta * was;
-            *(VECTOR *)c = (VECTOR)(((NAME(bits))is & fresh) | ((NAME(bits))was & ~fresh));
+        for (size_t r = 0; t->n >= LANES && r < tile.rows; r++) {
+            VECTOR *c = (VECTOR *)(t->c + (i + r) * t->ldc + first);
+            const VECTOR was = *c;
+            VECTOR is = LOAD(sums + r * LANES);
+            if (t->beta != 0)
+                is += NAME(times)(t->beta, was);
+            *c = (VECTOR)(((NAME(bits))is & fresh) | ((NAME(bits))was & ~fresh));
+        }
+        for (size_t r = 0; t->n < LANES && r < tile.rows; r++) {
+            float *c = t->c + (i + r) * t->ldc, row[LANES] = {0};
+            memcpy(row, c, columns * sizeof *row);
+            VECTOR is = LOAD(sums + r * LANES);
+            if (t->beta != 0)
+                is += NAME(times)(t->beta, LOAD(row));
+            *(VECTOR *)row = is;
+            memcpy(c, row, columns * sizeof *row);
         }
     }
 }
@@ -387,7 +399,7 @@ TARGET static void NAME(outer)(const struct native_block *t)
         width = t->n - j < COLUMNS ? LANES : COLUMNS;
         const bool narrow = t->n - j < LANES;
         const bool pack = transposed || t->pack_panel;
-        const bool ahead = pack && !NAME(is_short)(t) && j + 2 * COLUMNS <= t->n;
+        const bool ahead = pack && !t->keep_panel && j + 2 * COLUMNS <= t->n;
         if (narrow) {
             NAME(outer_narrow)(t, a_tile, j);
         } else {
@@ -546,9 +558,9 @@ INLINE void NAME(dot_tile)(size_t rows, size_t columns, const struct native_bloc
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (size_t j = 0; j < columns; j++) {
-            float *to = c + i * t->ldc + j;
-            const float dot = dots[i * columns + j];
-            *to = beta != 0 ? dot + beta * *to : dot;
+            float *to = c + i * t->ldc + j, was = beta != 0 ? beta * *to : 0;
+            KEEP(was);
+            *to = beta != 0 ? dots[i * columns + j] + was : dots[i * columns + j];
         }
 }
 
@@ -603,6 +615,19 @@ TARGET static void NAME(dot)(const struct native_block *t)
     }
 }
 
+static const struct native_kernels NAME(kernels) = {.name = ISA,
+                                                    .supported = SUPPORTED,
+                                                    .rows = ROWS,
+                                                    .columns = COLUMNS,
+                                                    .short_k = SHORT_K,
+                                                    .dot_rows = DOT_ROWS,
+                                                    .dot_columns = DOT_COLUMNS,
+                                                    .outer = NAME(outer),
+                                                    .dot = NAME(dot),
+                                                    .pack_a = NAME(pack_a)};
+
+#undef ISA
+#undef SUPPORTED
 #undef VECTOR
 #undef FOUR
 #undef LOAD

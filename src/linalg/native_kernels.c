@@ -14,30 +14,18 @@
 static const int32_t last_lanes[32] = {[16] = -1, -1, -1, -1, -1, -1, -1, -1,
                                        -1,        -1, -1, -1, -1, -1, -1, -1};
 
+/* v stays in a register, as it is: gcc would load it anew for each product; and what was rounded is
+ * not joined with an addition that follows, in one tile and not in another. */
 #if defined(__x86_64__)
-/* v stays in a register: gcc would load it anew for each product. */
-#define KEEP(v)         __asm__("" : "+v"(v))
+#define KEEP(v) __asm__("" : "+v"(v))
+#elif defined(__aarch64__)
+#define KEEP(v) __asm__("" : "+w"(v))
+#else
+#define KEEP(v) (void)(v)
+#endif
+
+#if defined(__x86_64__)
 #define X86_COPY(level) __attribute__((target("arch=x86-64-" level)))
-
-/* AVX-512: 32 registers of 64 bytes. */
-#define NAME(x)     avx512_##x
-#define TARGET      X86_COPY("v4")
-#define LANES       16
-#define ROWS        14
-#define DOT_ROWS    5
-#define DOT_COLUMNS 5
-#define SHORT_K     12
-#include "linalg/native_body.h"
-
-/* AVX2 and FMA: 16 registers of 32 bytes. */
-#define NAME(x)     avx2_##x
-#define TARGET      X86_COPY("v3")
-#define LANES       8
-#define ROWS        6
-#define DOT_ROWS    4
-#define DOT_COLUMNS 3
-#define SHORT_K     0
-#include "linalg/native_body.h"
 
 static bool has_v4(void)
 {
@@ -53,42 +41,62 @@ static bool has_v3(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("bmi2");
 }
-#else
-#define KEEP(v)
+
+/* 32 registers of 64 bytes. */
+#define NAME(x)     avx512_##x
+#define ISA         "AVX-512"
+#define SUPPORTED   has_v4
+#define TARGET      X86_COPY("v4")
+#define LANES       16
+#define ROWS        14
+#define SHORT_K     12
+#define DOT_ROWS    5
+#define DOT_COLUMNS 5
+#include "linalg/native_body.h"
+
+/* AVX2 and FMA: 16 registers of 32 bytes. */
+#define NAME(x)     avx2_##x
+#define ISA         "AVX2"
+#define SUPPORTED   has_v3
+#define TARGET      X86_COPY("v3")
+#define LANES       8
+#define ROWS        6
+#define SHORT_K     0
+#define DOT_ROWS    4
+#define DOT_COLUMNS 3
+#include "linalg/native_body.h"
 #endif
 
-/* Whatever the compiler takes for granted: SSE2, NEON. */
+/* Whatever the compiler takes for granted. */
 #define NAME(x) base_##x
+#if defined(__x86_64__)
+#define ISA "SSE2"
+#elif defined(__aarch64__)
+#define ISA "NEON"
+#else
+#define ISA "baseline"
+#endif
+#define SUPPORTED NULL
 #define TARGET
 #define LANES       4
 #define ROWS        6
+#define SHORT_K     0
 #define DOT_ROWS    4
 #define DOT_COLUMNS 3
-#define SHORT_K     0
 #include "linalg/native_body.h"
 
-#define KERNELS(name, text, supported, lanes, rows, dot_rows, dot_columns)                         \
-    {                                                                                              \
-        text, supported, rows, 2 * lanes, dot_rows, dot_columns, name##_outer, name##_dot,         \
-            name##_pack_a                                                                          \
-    }
-
-static const struct native_kernels all[] = {
+static const struct native_kernels *const all[] = {
 #if defined(__x86_64__)
-    KERNELS(avx512, "AVX-512", has_v4, 16, 14, 5, 5),
-    KERNELS(avx2, "AVX2", has_v3, 8, 6, 4, 3),
-    KERNELS(base, "SSE2", NULL, 4, 6, 4, 3),
-#elif defined(__aarch64__)
-    KERNELS(base, "NEON", NULL, 4, 6, 4, 3),
-#else
-    KERNELS(base, "baseline", NULL, 4, 6, 4, 3),
+    &avx512_kernels,
+    &avx2_kernels,
 #endif
+    &base_kernels,
 };
 
 const struct native_kernels *gm_native_kernels_at(size_t index)
 {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if ((!all[i].supported || all[i].supported()) && index-- == 0)
-            return &all[i];
+        if ((!all[i]->supported || all[i]->supported()) && index-- == 0)
+            return all[i];
     return NULL;
 }

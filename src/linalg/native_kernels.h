@@ -4,7 +4,7 @@
  * Two kernels serve all operand orders from row-major memory:
  *
  *   outer   C += A B where rows of B lie together (NN, TN; of NT panels are transposed): each step
- *           of k takes a few elements of a column of A times two vectors of a row of B. A tile of
+ *           of k takes a few elements of a column of A times one or two vectors of a row of B. A tile of
  *           C stays in registers; or, where k is short (ten classes, ten examples), a panel of B
  *   dot     C += A B^T (NT): each element of C is the inner product of two rows that lie together;
  *           a tile of inner products stays in registers, each as a vector that is summed at the
@@ -28,6 +28,8 @@ struct native_block {
     size_t b_step, b_column;
     float *panel;    /* outer: 2 x k x columns elements of scratch, for panels of B */
     bool pack_panel; /* outer: copy every panel of B there, not only one that needs it */
+    bool keep_panel; /* outer: in registers; all of the product's k is at most short_k, and A is not
+                        packed */
     float alpha, beta;
     float *c;
     size_t ldc;
@@ -37,6 +39,7 @@ struct native_kernels {
     const char *name;        /* of the instruction set */
     bool (*supported)(void); /* by this processor; NULL: always */
     size_t rows, columns;    /* of the outer kernel's tile, at most */
+    size_t short_k;          /* most steps of k for keep_panel */
     size_t dot_rows, dot_columns;
     void (*outer)(const struct native_block *block);
     void (*dot)(const struct native_block *block); /* a_step = 1, b_step = 1 */

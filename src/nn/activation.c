@@ -231,17 +231,23 @@ GM_KERNEL static void softmax_short(size_t rows, size_t n, real *z, real *greate
             z[row * n + j] = column[j][row] * inverse[row];
 }
 
-void softmax_rows(size_t rows, size_t n, real *z, double *log_normaliser)
+static void softmax_short_rows(size_t rows, size_t n, real *z, double *log_normaliser)
 {
-    for (size_t row = 0; n <= SHORT_ROW && row < rows; row += LANES) {
+    for (size_t row = 0; row < rows; row += LANES) {
         const size_t count = rows - row < LANES ? rows - row : LANES;
         real greatest[LANES], sum[LANES];
         softmax_short(count, n, z + row * n, greatest, sum);
         for (size_t i = 0; i < count; i++)
             log_normaliser[row + i] = (double)greatest[i] + log((double)sum[i]);
     }
-    if (n <= SHORT_ROW)
+}
+
+void softmax_rows(size_t rows, size_t n, real *z, double *log_normaliser)
+{
+    if (n <= SHORT_ROW) {
+        softmax_short_rows(rows, n, z, log_normaliser);
         return;
+    }
     for (size_t row = 0; row < rows; row++)
         log_normaliser[row] = (double)shift(n, z + row * n);
     exponentials(rows * n, z);

@@ -113,15 +113,15 @@ static void forward_epilogue_bf16(const void *context, const struct gemm_tile *t
         }
 }
 
-/* Short rows that lie together are taken many at once: 30 neurons are no whole number of vectors.
- * Each has its copy of b. */
-enum { ROWS_TOGETHER = 1024, SHORT_ROW = 128, VECTOR = 16 }; /* elements */
+/* Short rows that lie together, whole ones, are taken many at once: 30 neurons are no whole number
+ * of vectors. Each has its copy of b. An element's sigma does not depend on where it lies. */
+enum { ELEMENTS_TOGETHER = 1024, SHORT_LAYER = 128, VECTOR = 16 };
 
 static void forward_together(const struct pass_layer *at, const struct layer *layer,
                              const struct gemm_tile *tile)
 {
-    const size_t n = tile->columns, most = ROWS_TOGETHER / n;
-    real b[ROWS_TOGETHER], *z = tile->c, *a = at->a + tile->row * n;
+    const size_t n = tile->columns, most = ELEMENTS_TOGETHER / n;
+    real b[ELEMENTS_TOGETHER], *z = tile->c, *a = at->a + tile->row * n;
     for (size_t i = 0; i < most && i < tile->rows; i++)
         memcpy(b + i * n, layer->b, n * sizeof *b);
     for (size_t i = 0; i < tile->rows; i += most) {
@@ -138,8 +138,8 @@ static void forward_epilogue(const void *context, const struct gemm_tile *tile)
     const struct pass_layer *at = &f->pass->layers[f->l];
     const bool a_from_z = at->activation->needs_z; /* else sigma goes in place: `kept` is a */
     const real scale = drop_scale(layer->dropout);
-    if (tile->columns == tile->ldc && tile->columns <= SHORT_ROW && tile->columns % VECTOR &&
-        !at->mask) {
+    if (tile->columns == layer->n_out && tile->columns == tile->ldc &&
+        tile->columns <= SHORT_LAYER && tile->columns % VECTOR && !at->mask) {
         forward_together(at, layer, tile);
         return;
     }

@@ -109,10 +109,8 @@ GM_INLINE float vm_log1p_unit(float x)
     p = p * f - 2.4999993993e-1f;
     p = p * f + 3.3333331174e-1f;
     float square = f * f;
-    float log_u = p * f * square - 0.5f * square + f + above * 0.693147181f;
-    /* 1 + x was rounded: log(1 + x) = log(u) x / (u - 1) (Kahan). */
-    float exact = u - 1.0f;
-    return exact == 0.0f ? x : log_u * (x / exact);
+    float log_u = (p * f - 0.5f) * square + f + above * 0.693147181f;
+    return log_u + (x - (u - 1.0f)) / u; /* 1 + x was rounded to u */
 }
 
 /* erfc for x >= 0. */

@@ -4,8 +4,9 @@
  * Two kernels serve all operand orders from row-major memory:
  *
  *   outer   C += A B where rows of B lie together (NN, TN; of NT panels are transposed): each step
- *           of k takes a few elements of a column of A times one or two vectors of a row of B. A tile of
- *           C stays in registers; or, where k is short (ten classes, ten examples), a panel of B
+ *           of k takes a few elements of a column of A times one or two vectors of a row of B. A
+ *           tile of C stays in registers; or, where k is short (ten classes, ten examples), a panel
+ *           of B
  *   dot     C += A B^T (NT): each element of C is the inner product of two rows that lie together;
  *           a tile of inner products stays in registers, each as a vector that is summed at the
  *           end. Nothing is packed or transposed, which a small batch could not pay for,

@@ -217,8 +217,8 @@ static void test_activation_nan(void **state)
     }
 }
 
-/* The bits of sigma do not depend on where in a row an element lies, in a whole vector or in what is
- * left of one: that depends on how a product is cut. */
+/* The bits of sigma do not depend on where in a row an element lies, in a whole vector or in what
+ * is left of one: that depends on how a product is cut. */
 static void test_activation_places(void **state)
 {
     (void)state;

@@ -258,8 +258,8 @@ static void check_same_bits(const struct gemm_problem *p, double alpha, double b
 }
 
 /* What native promises beyond the contract. Tiles of all heights and widths, short sums and those
- * whose last block is short; factors that round. (xsmm joins a multiplication and an addition in one
- * tile and not in another: it is only for factors that do not.) */
+ * whose last block is short; factors that round. (xsmm rounds beta C in one tile and not in
+ * another: it promises no more than products without it, by a factor that does not round.) */
 static void test_same_bits(void **state)
 {
     (void)state;

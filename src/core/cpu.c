@@ -73,8 +73,8 @@ static int affinity_count(void)
     return n > 0 ? (int)n : 1;
 }
 
-/* In the places of OpenMP, each once; 0 unless OMP_PROC_BIND, OMP_PLACES or the like has it bind
- * threads: this one is bound to one place then, and its own mask is no longer that of the process. */
+/* CPUs in the places of OpenMP, each once; 0 unless OMP_PROC_BIND, OMP_PLACES or the like has it
+ * bind threads: this one is bound to one place then, and its mask is not that of the process. */
 static int place_count(void)
 {
     enum { MOST_CPUS = 1 << 18, MOST_OF_PLACE = 4096 };

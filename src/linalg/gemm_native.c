@@ -102,10 +102,10 @@ static bool is_serial(const struct gemm_problem *p)
     return 2.0 * (double)p->m * (double)p->n * (double)p->k < SERIAL_FLOP;
 }
 
-/* Of A B^T, by the vectors that are multiplied: outer transposes panels of B, which costs as much as
- * so many rows more, and takes for what is left beside whole panels as long as for one; dot sums the
- * lanes of each element of C at the end, and reads A for every few columns of C, from L2 if half of
- * that holds it. Dot wins where rows are few, panels are not full, or k is long. */
+/* Of A B^T, by the vectors that are multiplied: outer transposes panels of B, which costs as much
+ * as so many rows more, and takes for what is left beside whole panels as long as for one; dot sums
+ * the lanes of each element of C at the end, and reads A for every few columns of C, from L2 if
+ * half of that holds it. Dot wins where rows are few, panels are not full, or k is long. */
 static bool dot_is_faster(const struct native_kernels *kernels, const struct gemm_problem *p)
 {
     enum { TRANSPOSED_ROWS = 6, SUMMED_VECTORS = 2 };

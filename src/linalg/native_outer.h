@@ -259,8 +259,8 @@ INLINE void NAME(pack_rows)(const struct native_block *t, const float *b, size_t
     }
 }
 
-/* All rows of a panel of B of one or two vectors; `tile` is the first; a_tile: from one tile of rows
- * of A to the next. Meanwhile the panel `next` is packed into `packed` (NULL: none), a few rows
+/* All rows of a panel of B of one or two vectors; `tile` is the first; a_tile: from one tile of
+ * rows of A to the next. Meanwhile the panel `next` is packed into `packed` (NULL: none), a few rows
  * after each tile, for its elements are too far apart for the processor to foresee, and so many at
  * once would push one another out of a cache; they are fetched during the tile before. */
 TARGET static void NAME(outer_panel)(const struct native_block *t, size_t vectors,
